@@ -1,0 +1,159 @@
+// One table: what goes into each operation and what comes out. The server's handlers, the client's
+// types and openapi.json are read off it; method, path and codes are those of `operations`.
+import * as z from 'zod';
+import { revision } from './change.ts';
+import { parseDurationMs } from './duration.ts';
+import { generation } from './lease.ts';
+import { gatewayId, instanceId, runId, serviceName } from './names.ts';
+import { type Operation, type OperationName, operations } from './operations.ts';
+import { parsePosition } from './position.ts';
+import { registrationBody } from './registration.ts';
+import { publicPath } from './service.ts';
+import { epoch, serviceList, serviceListing, snapshot } from './snapshot.ts';
+import { text } from './text.ts';
+
+/** `5s`: how long the answer may wait for the gateways. */
+const wait = z
+  .string()
+  .refine((value) => (parseDurationMs(value) ?? Number.POSITIVE_INFINITY) <= 60_000, 'must be a duration up to 60s, like 5s')
+  .transform((value) => parseDurationMs(value) ?? 0);
+
+const waiting = { waitFor: z.literal('gateways').optional(), wait: wait.optional() };
+
+const instancePath = z.strictObject({ service: serviceName, id: instanceId });
+
+/** Which run is meant. Exactly one; `force` is an operator's. */
+const run = {
+  generation: z.coerce.number().pipe(generation).optional(),
+  runId: runId.optional(),
+  force: z.literal('true').optional(),
+};
+
+function namesOneRun(value: { [key in keyof typeof run]?: unknown }, context: z.RefinementCtx): void {
+  const named = [value.generation, value.runId, value.force].filter((one) => one !== undefined);
+  if (named.length === 1) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['generation'],
+    message: 'name the run: one of generation, runId or force=true',
+  });
+}
+
+const reason = text(200).optional();
+const position = z.strictObject({ epoch, revision });
+const missing = z.array(z.string()).optional();
+
+/** Milliseconds since 1970; null without a lease. */
+const leaseUntil = z.int().min(0).nullable();
+
+const renewal = z.strictObject({ service: serviceName, id: instanceId, generation });
+
+const renewalResult = z.union([
+  z.strictObject({ service: z.string(), id: z.string(), leaseUntil }),
+  z.strictObject({
+    service: z.string(),
+    id: z.string(),
+    code: z.enum(['instance_not_found', 'generation_superseded']),
+    detail: z.string(),
+  }),
+]);
+
+const health = z.strictObject({
+  status: z.enum(['ok', 'degraded']),
+  reasons: z.array(z.string()),
+  epoch,
+  revision,
+  services: z.int(),
+  instances: z.int(),
+  holdingBack: z.boolean(),
+  /** Connected gateways and the revision each has applied. */
+  gateways: z.array(z.strictObject({ id: z.string(), epoch, revision })),
+});
+
+const nothing = z.strictObject({});
+
+interface Shapes {
+  /** Parameters of the path, decoded. */
+  readonly path: z.ZodType;
+  readonly query: z.ZodType;
+  /** Left out: the operation takes no body. */
+  readonly body?: z.ZodType;
+  /** Left out: the reply is a stream of events. */
+  readonly reply?: z.ZodType;
+}
+
+const shapes = {
+  register: {
+    path: instancePath,
+    query: z.strictObject(waiting),
+    body: registrationBody,
+    reply: z.strictObject({
+      instanceId,
+      generation,
+      leaseUntil,
+      ...position.shape,
+      /** Connected gateways that had not applied it when the wait ended; only with `waitFor`. */
+      missing,
+    }),
+  },
+  renew: {
+    path: instancePath,
+    query: nothing,
+    body: z.strictObject({ generation }),
+    reply: z.strictObject({ leaseUntil }),
+  },
+  renewMany: {
+    path: nothing,
+    query: nothing,
+    body: z.strictObject({ renewals: z.array(renewal).min(1).max(1_000) }),
+    reply: z.strictObject({ results: z.array(renewalResult) }),
+  },
+  drain: {
+    path: instancePath,
+    query: z.strictObject({ ...run, reason, ...waiting }).superRefine(namesOneRun),
+    reply: z.strictObject({ ...position.shape, missing }),
+  },
+  unregister: {
+    path: instancePath,
+    query: z.strictObject({ ...run, reason }).superRefine(namesOneRun),
+    reply: position,
+  },
+  movePath: {
+    path: nothing,
+    query: nothing,
+    body: z.strictObject({ path: publicPath, from: serviceName, to: serviceName }),
+    reply: position,
+  },
+  listServices: { path: nothing, query: nothing, reply: serviceList },
+  getService: { path: z.strictObject({ service: serviceName }), query: nothing, reply: serviceListing },
+  snapshot: { path: nothing, query: nothing, reply: snapshot },
+  changes: {
+    path: nothing,
+    query: z.strictObject({
+      /** `epoch.revision`; the header `Last-Event-ID` goes before it; neither: from now on. */
+      after: z.string().refine(parsePosition, 'must be a position: epoch.revision').optional(),
+      gateway: gatewayId.optional(),
+    }),
+  },
+  reportApplied: { path: z.strictObject({ id: gatewayId }), query: nothing, body: position, reply: nothing },
+  health: { path: nothing, query: nothing, reply: health },
+} as const satisfies Record<OperationName, Shapes>;
+
+/** Everything about an operation, in one place. */
+export const contract = Object.fromEntries(
+  Object.entries(shapes).map(([name, shape]) => [name, { ...operations[name as OperationName], ...shape }]),
+) as { readonly [Name in OperationName]: (typeof operations)[Name] & (typeof shapes)[Name] } satisfies Record<
+  OperationName,
+  Operation & Shapes
+>;
+
+type Infer<Shape> = Shape extends z.ZodType ? z.infer<Shape> : never;
+
+/** What the caller sends, parsed; and what it gets. */
+export type Body<Name extends OperationName> = 'body' extends keyof (typeof shapes)[Name]
+  ? Infer<(typeof shapes)[Name]['body']>
+  : never;
+export type Reply<Name extends OperationName> = 'reply' extends keyof (typeof shapes)[Name]
+  ? Infer<(typeof shapes)[Name]['reply']>
+  : never;
+export type Query<Name extends OperationName> = Infer<(typeof shapes)[Name]['query']>;

@@ -1,0 +1,53 @@
+// One address of an instance. Its url replaces the service's public path; the remainder goes along.
+import * as z from 'zod';
+
+export const endpointTypes = ['http', 'http-get', 'http-post', 'amqp'] as const;
+
+/** Which URL schemes an endpoint's type may have. */
+const schemesOf: Record<(typeof endpointTypes)[number], readonly string[]> = {
+  http: ['http:', 'https:'],
+  'http-get': ['http:', 'https:'],
+  'http-post': ['http:', 'https:'],
+  amqp: ['amqp:', 'amqps:'],
+};
+
+const address = z
+  .string()
+  .max(2048, 'must have at most 2048 characters')
+  .superRefine((value, context) => {
+    const fault = addressFault(value);
+    if (fault) context.addIssue({ code: 'custom', message: fault });
+  });
+
+/** One reason per branch; every reader of the registry sees the address, so it holds no secret. */
+function addressFault(value: string): string | undefined {
+  if (/[^\x21-\x7e]/.test(value)) return 'must be ASCII without spaces (percent-encode the rest)';
+  if (value.includes('\\')) return 'must not hold a backslash';
+  if (!URL.canParse(value)) return 'must be an absolute URL, like http://127.0.0.1:3001/tickets';
+  const url = new URL(value);
+  if (!Object.values(schemesOf).flat().includes(url.protocol)) return `must not have the scheme ${url.protocol}`;
+  if (url.hostname === '') return 'must name a host';
+  if (url.username !== '' || url.password !== '') return 'must not hold credentials: every reader sees it';
+  if (value.includes('#')) return 'must not have a fragment';
+  if (value.includes('?')) return "must not have a query: the request's own goes along";
+  if (url.port === '0') return 'must not have port 0';
+  if (/(^|\/)(\.|%2e){1,2}(\/|$)/i.test(value.replace(/^[a-z]+:\/\/[^/]*/i, ''))) {
+    return 'must not hold dot segments';
+  }
+  return undefined;
+}
+
+/** One address of an instance. */
+export const endpoint = z
+  .strictObject({
+    /** `http` takes any method, `http-get` GET and HEAD, `http-post` POST; `amqp` is a queue. */
+    type: z.enum(endpointTypes),
+    /** Absolute, without credentials, query or fragment: `http://127.0.0.1:3001/tickets`. */
+    url: address,
+  })
+  .superRefine(({ type, url }, context) => {
+    if (!URL.canParse(url) || schemesOf[type].includes(new URL(url).protocol)) return;
+    context.addIssue({ code: 'custom', path: ['url'], message: `type ${type} needs ${schemesOf[type].join(' or ')}` });
+  });
+
+export type Endpoint = z.infer<typeof endpoint>;

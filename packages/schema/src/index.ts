@@ -1,0 +1,54 @@
+export { canonicalAddress, instanceIdOf } from './address.ts';
+export type { Catalog } from './catalog.ts';
+export { type Change, type ChangeSet, change, changeSet, revision } from './change.ts';
+export { type Body, contract, type Query, type Reply } from './contract.ts';
+export { parseDurationMs } from './duration.ts';
+export { type Endpoint, endpoint, endpointTypes } from './endpoint.ts';
+export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
+export { defaultLeaseMs, generation, type LeaseSetting, leaseSetting } from './lease.ts';
+export { gatewayId, instanceId, role, runId, serviceName, tag } from './names.ts';
+export {
+  bodyCodes,
+  commonCodes,
+  type Operation,
+  type OperationName,
+  operationPath,
+  operations,
+} from './operations.ts';
+export { formatPosition, type Position, parsePosition } from './position.ts';
+export {
+  type FieldFault,
+  isRegError,
+  type Problem,
+  type ProblemCode,
+  problems,
+  type RegError,
+  type RegErrorOptions,
+  regError,
+  toProblem,
+} from './problem.ts';
+export { type Registration, type RegistrationBody, registration, registrationBody } from './registration.ts';
+export {
+  type AuthorizedRoles,
+  access,
+  authorizedRoles,
+  publicPath,
+  type ServiceDefinition,
+  serviceDefinition,
+} from './service.ts';
+export type { DrainReply, RegisterReply, RenewReply } from './shapes.ts';
+export { slug } from './slug.ts';
+export {
+  epoch,
+  type ListedService,
+  listedService,
+  type Service,
+  type ServiceList,
+  type ServiceListing,
+  type Snapshot,
+  service,
+  serviceList,
+  serviceListing,
+  snapshot,
+} from './snapshot.ts';
+export { text } from './text.ts';

@@ -1,0 +1,38 @@
+// One running copy of a service, as the store keeps it and as readers see it.
+import * as z from 'zod';
+import { generation, leaseSetting } from './lease.ts';
+import { instanceId } from './names.ts';
+import { registration } from './registration.ts';
+
+const { endpoints, runId, version, zone, weight, tags, metadata, owner } = registration.shape;
+
+/** `draining`: it finishes what it has and gets nothing new. */
+export const instanceState = z.enum(['up', 'draining']);
+
+/** The store's record of an instance. What all instances share is in the service's definition. */
+export const instance = z.strictObject({
+  instanceId,
+  generation,
+  state: instanceState,
+  endpoints,
+  lease: leaseSetting,
+  runId,
+  version,
+  zone,
+  weight,
+  tags,
+  metadata,
+  owner,
+  /** When this run joined, in milliseconds since 1970. */
+  registeredAt: z.int().min(0),
+});
+
+/** An instance in a listing: with the end of its lease, which moves without a revision. */
+export const listedInstance = z.strictObject({
+  ...instance.shape,
+  /** Milliseconds since 1970; null without a lease. */
+  leaseUntil: z.int().min(0).nullable(),
+});
+
+export type Instance = z.infer<typeof instance>;
+export type ListedInstance = z.infer<typeof listedInstance>;

@@ -1,0 +1,21 @@
+// The right to be listed until a moment unless renewed.
+import * as z from 'zod';
+
+/** What a registration over HTTP and by the client gets when it names no lease. */
+export const defaultLeaseMs = 10_000;
+
+export const leaseSetting = z.union(
+  [
+    z.strictObject({
+      /** How long the instance stays listed without a renewal, in milliseconds. */
+      ttlMs: z.int().min(1_000, 'must be 1000 ms or more').max(86_400_000, 'must be a day or less'),
+    }),
+    z.literal('none'),
+  ],
+  { error: 'must be { ttlMs } (1000 to 86400000) or "none"' },
+);
+
+/** Granted by the registry, never chosen; grows with every run of an instance. */
+export const generation = z.int().min(1);
+
+export type LeaseSetting = z.infer<typeof leaseSetting>;

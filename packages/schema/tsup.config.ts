@@ -1,0 +1,18 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  entry: [
+    'src/index.ts',
+    'src/operations.ts',
+    'src/problem.ts',
+    'src/position.ts',
+    'src/address.ts',
+    'src/duration.ts',
+    'src/shapes.ts',
+  ],
+  format: 'esm',
+  target: 'node20',
+  sourcemap: true,
+  clean: true,
+  dts: true,
+});
