@@ -11,8 +11,14 @@ const program = ts.createProgram([here('../src/shapes.ts')], options);
 const checker = program.getTypeChecker();
 const source = program.getSourceFile(here('../src/shapes.ts'));
 const primitive =
-  ts.TypeFlags.String | ts.TypeFlags.Number | ts.TypeFlags.Boolean | ts.TypeFlags.Null | ts.TypeFlags.Undefined |
-  ts.TypeFlags.StringLiteral | ts.TypeFlags.NumberLiteral | ts.TypeFlags.BooleanLiteral;
+  ts.TypeFlags.String |
+  ts.TypeFlags.Number |
+  ts.TypeFlags.Boolean |
+  ts.TypeFlags.Null |
+  ts.TypeFlags.Undefined |
+  ts.TypeFlags.StringLiteral |
+  ts.TypeFlags.NumberLiteral |
+  ts.TypeFlags.BooleanLiteral;
 
 /** Types without a plain spelling stop the build: they would name zod in somebody's editor. */
 function print(type, indent) {
@@ -24,7 +30,8 @@ function print(type, indent) {
   }
   const index = checker.getIndexTypeOfType(type, ts.IndexKind.String);
   if (index) return `Record<string, ${print(index, indent)}>`;
-  if (type.flags & ts.TypeFlags.Object && type.getCallSignatures().length === 0) return printObject(type, indent);
+  if (type.flags & ts.TypeFlags.Object && type.getCallSignatures().length === 0)
+    return printObject(type, indent);
   throw new Error(`no plain spelling for ${checker.typeToString(type)}`);
 }
 
@@ -38,7 +45,9 @@ function printObject(type, indent) {
   const lines = checker.getPropertiesOfType(type).map((property) => {
     const optional = property.flags & ts.SymbolFlags.Optional ? '?' : '';
     const value = print(checker.getTypeOfSymbol(property), `${indent}  `);
-    const comment = comments(property).map((line) => `${indent}  ${line}\n`).join('');
+    const comment = comments(property)
+      .map((line) => `${indent}  ${line}\n`)
+      .join('');
     return `${comment}${indent}  ${property.name}${optional}: ${value};\n`;
   });
   return lines.length === 0 ? 'Record<never, never>' : `{\n${lines.join('')}${indent}}`;
@@ -50,13 +59,15 @@ function comments(symbol) {
   if (!declaration) return [];
   const text = declaration.getSourceFile().getFullText();
   const ranges = ts.getLeadingCommentRanges(text, declaration.getFullStart()) ?? [];
-  return ranges.map(({ pos, end }) => text.slice(pos, end).replace(/\n\s+\*/g, '\n *')).filter((one) => one.startsWith('/**'));
+  return ranges
+    .map(({ pos, end }) => text.slice(pos, end).replace(/\n\s+\*/g, '\n *'))
+    .filter((one) => one.startsWith('/**'));
 }
 
-const declarations = checker
-  .getExportsOfModule(checker.getSymbolAtLocation(source))
-  .map((symbol) => {
-    const type = checker.getDeclaredTypeOfSymbol(symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol);
-    return `export type ${symbol.name} = ${print(type, '')};\n`;
-  });
+const declarations = checker.getExportsOfModule(checker.getSymbolAtLocation(source)).map((symbol) => {
+  const type = checker.getDeclaredTypeOfSymbol(
+    symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol,
+  );
+  return `export type ${symbol.name} = ${print(type, '')};\n`;
+});
 writeFileSync(here('../dist/shapes.d.ts'), declarations.join('\n'));

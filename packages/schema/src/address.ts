@@ -7,7 +7,12 @@ export function canonicalAddress(url: string): string {
   return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`;
 }
 
-const defaultPorts: Record<string, string> = { 'http:': '80', 'https:': '443', 'amqp:': '5672', 'amqps:': '5671' };
+const defaultPorts: Record<string, string> = {
+  'http:': '80',
+  'https:': '443',
+  'amqp:': '5672',
+  'amqps:': '5671',
+};
 
 /**
  * `host-port` of an endpoint's url, so that a restart in the same place is a new run of the same

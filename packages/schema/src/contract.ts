@@ -15,7 +15,10 @@ import { text } from './text.ts';
 /** `5s`: how long the answer may wait for the gateways. */
 const wait = z
   .string()
-  .refine((value) => (parseDurationMs(value) ?? Number.POSITIVE_INFINITY) <= 60_000, 'must be a duration up to 60s, like 5s')
+  .refine(
+    (value) => (parseDurationMs(value) ?? Number.POSITIVE_INFINITY) <= 60_000,
+    'must be a duration up to 60s, like 5s',
+  )
   .transform((value) => parseDurationMs(value) ?? 0);
 
 const waiting = { waitFor: z.literal('gateways').optional(), wait: wait.optional() };
@@ -74,7 +77,7 @@ const nothing = z.strictObject({});
 
 interface Shapes {
   /** Parameters of the path, decoded. */
-  readonly path: z.ZodType;
+  readonly parameters: z.ZodType;
   readonly query: z.ZodType;
   /** Left out: the operation takes no body. */
   readonly body?: z.ZodType;
@@ -84,7 +87,7 @@ interface Shapes {
 
 const shapes = {
   register: {
-    path: instancePath,
+    parameters: instancePath,
     query: z.strictObject(waiting),
     body: registrationBody,
     reply: z.strictObject({
@@ -97,46 +100,51 @@ const shapes = {
     }),
   },
   renew: {
-    path: instancePath,
+    parameters: instancePath,
     query: nothing,
     body: z.strictObject({ generation }),
     reply: z.strictObject({ leaseUntil }),
   },
   renewMany: {
-    path: nothing,
+    parameters: nothing,
     query: nothing,
     body: z.strictObject({ renewals: z.array(renewal).min(1).max(1_000) }),
     reply: z.strictObject({ results: z.array(renewalResult) }),
   },
   drain: {
-    path: instancePath,
+    parameters: instancePath,
     query: z.strictObject({ ...run, reason, ...waiting }).superRefine(namesOneRun),
     reply: z.strictObject({ ...position.shape, missing }),
   },
   unregister: {
-    path: instancePath,
+    parameters: instancePath,
     query: z.strictObject({ ...run, reason }).superRefine(namesOneRun),
     reply: position,
   },
   movePath: {
-    path: nothing,
+    parameters: nothing,
     query: nothing,
     body: z.strictObject({ path: publicPath, from: serviceName, to: serviceName }),
     reply: position,
   },
-  listServices: { path: nothing, query: nothing, reply: serviceList },
-  getService: { path: z.strictObject({ service: serviceName }), query: nothing, reply: serviceListing },
-  snapshot: { path: nothing, query: nothing, reply: snapshot },
+  listServices: { parameters: nothing, query: nothing, reply: serviceList },
+  getService: { parameters: z.strictObject({ service: serviceName }), query: nothing, reply: serviceListing },
+  snapshot: { parameters: nothing, query: nothing, reply: snapshot },
   changes: {
-    path: nothing,
+    parameters: nothing,
     query: z.strictObject({
       /** `epoch.revision`; the header `Last-Event-ID` goes before it; neither: from now on. */
       after: z.string().refine(parsePosition, 'must be a position: epoch.revision').optional(),
       gateway: gatewayId.optional(),
     }),
   },
-  reportApplied: { path: z.strictObject({ id: gatewayId }), query: nothing, body: position, reply: nothing },
-  health: { path: nothing, query: nothing, reply: health },
+  reportApplied: {
+    parameters: z.strictObject({ id: gatewayId }),
+    query: nothing,
+    body: position,
+    reply: nothing,
+  },
+  health: { parameters: nothing, query: nothing, reply: health },
 } as const satisfies Record<OperationName, Shapes>;
 
 /** Everything about an operation, in one place. */

@@ -25,7 +25,8 @@ function addressFault(value: string): string | undefined {
   if (value.includes('\\')) return 'must not hold a backslash';
   if (!URL.canParse(value)) return 'must be an absolute URL, like http://127.0.0.1:3001/tickets';
   const url = new URL(value);
-  if (!Object.values(schemesOf).flat().includes(url.protocol)) return `must not have the scheme ${url.protocol}`;
+  if (!Object.values(schemesOf).flat().includes(url.protocol))
+    return `must not have the scheme ${url.protocol}`;
   if (url.hostname === '') return 'must name a host';
   if (url.username !== '' || url.password !== '') return 'must not hold credentials: every reader sees it';
   if (value.includes('#')) return 'must not have a fragment';
@@ -47,7 +48,11 @@ export const endpoint = z
   })
   .superRefine(({ type, url }, context) => {
     if (!URL.canParse(url) || schemesOf[type].includes(new URL(url).protocol)) return;
-    context.addIssue({ code: 'custom', path: ['url'], message: `type ${type} needs ${schemesOf[type].join(' or ')}` });
+    context.addIssue({
+      code: 'custom',
+      path: ['url'],
+      message: `type ${type} needs ${schemesOf[type].join(' or ')}`,
+    });
   });
 
 export type Endpoint = z.infer<typeof endpoint>;

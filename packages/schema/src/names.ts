@@ -15,7 +15,9 @@ export const instanceId = z
   .refine(notDots, 'must not be "." or ".."');
 
 /** A random name that a run gives itself at start; under systemd `$INVOCATION_ID`. */
-export const runId = z.string().regex(/^[A-Za-z0-9._:@-]{1,100}$/, 'must be 1 to 100 of A-Z a-z 0-9 . _ : @ -');
+export const runId = z
+  .string()
+  .regex(/^[A-Za-z0-9._:@-]{1,100}$/, 'must be 1 to 100 of A-Z a-z 0-9 . _ : @ -');
 
 /** A gateway, as it reports what it has applied. */
 export const gatewayId = z

@@ -82,7 +82,11 @@ export interface RegErrorOptions extends ErrorOptions {
 }
 
 /** An error with a code; its status and whether a retry may help come from the one table. */
-export function regError(code: ProblemCode, message: string, { errors, ...options }: RegErrorOptions = {}): RegError {
+export function regError(
+  code: ProblemCode,
+  message: string,
+  { errors, ...options }: RegErrorOptions = {},
+): RegError {
   const error = Object.assign(new Error(message, options), { code, ...problems[code], [marker]: true });
   error.name = 'RegError';
   return errors ? Object.assign(error, { errors }) : error;

@@ -6,12 +6,12 @@ import { instanceId, runId, serviceName, tag } from './names.ts';
 import { access, authorizedRoles, publicPath } from './service.ts';
 import { text } from './text.ts';
 
-/** They would reach an object's prototype where somebody copies keys without looking. */
-const prototypeKeys = new Set(['__proto__', 'constructor', 'prototype']);
+/** They would reach an object's prototype where somebody copies keys (zod drops `__proto__` itself). */
+const prototypeKeys = new Set(['constructor', 'prototype']);
 
 const metadata = z
   .record(
-    text(64).refine((key) => !prototypeKeys.has(key), 'must not be __proto__, constructor or prototype'),
+    text(64).refine((key) => !prototypeKeys.has(key), 'must not be constructor or prototype'),
     z.string().max(1024, 'must have at most 1024 characters'),
   )
   .refine((value) => Object.keys(value).length <= 64, 'must have at most 64 keys');
@@ -20,43 +20,45 @@ const metadata = z
  * What an instance says of itself when it joins. The readable document of the original,
  * `{ name, url, endpoints: [{ type, url }], authorizedRoles }`, is valid as it stands.
  */
-export const registration = z.strictObject({
-  /** Free text up to 100 characters: `tickets`, `Tickets Query Service`. */
-  name: serviceName,
-  /** The path at which the gateway shows the service: `/tickets`. */
-  url: publicPath,
-  /** Where this instance is reached. */
-  endpoints: z
-    .array(endpoint)
-    .min(1, 'must name an endpoint')
-    .max(16, 'must have at most 16 endpoints')
-    .refine(
-      (all) => new Set(all.map(({ type, url }) => `${type} ${url}`)).size === all.length,
-      'must not name an endpoint twice',
-    ),
-  /** Roles a caller must hold: all of an array, one of `{ anyOf }`; `[]` is any authenticated caller. */
-  authorizedRoles,
-  /** `public`: no token is needed (and no roles may be named). @default 'token' */
-  access: access.optional(),
-  /** @default `host-port` of the first endpoint */
-  instanceId: instanceId.optional(),
-  /** The name this run gave itself; the same run registers again without taking over. */
-  runId: runId.optional(),
-  /** The generation this run holds already, when it registers again. */
-  generation: generation.optional(),
-  /** How long it stays listed without a renewal; `"none"`: until it is unregistered. @default 10 s */
-  lease: leaseSetting.optional(),
-  version: text(64).optional(),
-  zone: text(64).optional(),
-  /** Share of requests beside the others' weights. @default 1 */
-  weight: z.int().min(0).max(1000).optional(),
-  tags: z.array(tag).max(32, 'must have at most 32 tags').optional(),
-  metadata: metadata.optional(),
-  /** Who looks after it where it has no lease: `systemd:tickets-query.service`. */
-  owner: text(200).optional(),
-  /** Say out loud that url, roles or access change for all instances of the service. */
-  redefine: z.boolean().optional(),
-}).superRefine(rolesFitAccess);
+export const registration = z
+  .strictObject({
+    /** Free text up to 100 characters: `tickets`, `Tickets Query Service`. */
+    name: serviceName,
+    /** The path at which the gateway shows the service: `/tickets`. */
+    url: publicPath,
+    /** Where this instance is reached. */
+    endpoints: z
+      .array(endpoint)
+      .min(1, 'must name an endpoint')
+      .max(16, 'must have at most 16 endpoints')
+      .refine(
+        (all) => new Set(all.map(({ type, url }) => `${type} ${url}`)).size === all.length,
+        'must not name an endpoint twice',
+      ),
+    /** Roles a caller must hold: all of an array, one of `{ anyOf }`; `[]` is any authenticated caller. */
+    authorizedRoles,
+    /** `public`: no token is needed (and no roles may be named). @default 'token' */
+    access: access.optional(),
+    /** @default `host-port` of the first endpoint */
+    instanceId: instanceId.optional(),
+    /** The name this run gave itself; the same run registers again without taking over. */
+    runId: runId.optional(),
+    /** The generation this run holds already, when it registers again. */
+    generation: generation.optional(),
+    /** How long it stays listed without a renewal; `"none"`: until it is unregistered. @default 10 s */
+    lease: leaseSetting.optional(),
+    version: text(64).optional(),
+    zone: text(64).optional(),
+    /** Share of requests beside the others' weights. @default 1 */
+    weight: z.int().min(0).max(1000).optional(),
+    tags: z.array(tag).max(32, 'must have at most 32 tags').optional(),
+    metadata: metadata.optional(),
+    /** Who looks after it where it has no lease: `systemd:tickets-query.service`. */
+    owner: text(200).optional(),
+    /** Say out loud that url, roles or access change for all instances of the service. */
+    redefine: z.boolean().optional(),
+  })
+  .superRefine(rolesFitAccess);
 
 /** A public service that names roles would look protected and not be. */
 function rolesFitAccess(
@@ -65,7 +67,11 @@ function rolesFitAccess(
 ): void {
   const none = Array.isArray(value.authorizedRoles) && value.authorizedRoles.length === 0;
   if (value.access !== 'public' || none) return;
-  context.addIssue({ code: 'custom', path: ['authorizedRoles'], message: 'must be [] where access is public' });
+  context.addIssue({
+    code: 'custom',
+    path: ['authorizedRoles'],
+    message: 'must be [] where access is public',
+  });
 }
 
 /** The body of `PUT /v1/services/{service}/instances/{id}`: name and id may be left to the path. */

@@ -28,10 +28,9 @@ function pathFault(path: string): string | undefined {
 const roles = z.array(role).max(64, 'must have at most 64 roles');
 
 /** An array: all of them. `{ anyOf }`: any one of them. An empty array: any authenticated caller. */
-export const authorizedRoles = z.union(
-  [roles, z.strictObject({ anyOf: roles.min(1, 'must name a role') })],
-  { error: 'must be an array of roles or { anyOf: [roles] }' },
-);
+export const authorizedRoles = z.union([roles, z.strictObject({ anyOf: roles.min(1, 'must name a role') })], {
+  error: 'must be an array of roles or { anyOf: [roles] }',
+});
 
 /** `token` (the default): a caller needs a valid token. `public`: anybody, without one. */
 export const access = z.enum(['token', 'public']);

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { canonicalAddress, instanceIdOf } from './address.ts';
+
+test('two spellings of one address are one address', () => {
+  for (const spelling of ['http://host:80/a/', 'HTTP://HOST/a', 'http://host/a']) {
+    expect(canonicalAddress(spelling)).toBe('http://host/a');
+  }
+});
+
+test.each([
+  ['http://127.0.0.1:3001/tickets', '127.0.0.1-3001'],
+  ['https://tickets.internal/', 'tickets.internal-443'],
+  ['http://[::1]:3001', '::1-3001'],
+  ['amqp://broker/queue', 'broker-5672'],
+])('the default instance id of %s is %s', (url, id) => {
+  expect(instanceIdOf(url)).toBe(id);
+});

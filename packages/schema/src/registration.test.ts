@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import { registration, registrationBody } from './registration.ts';
+
+const original = {
+  name: 'Tickets Query Service',
+  url: '/tickets',
+  endpoints: [{ type: 'http-get', url: 'http://127.0.0.1:3001/tickets' }],
+  authorizedRoles: ['tickets-query'],
+};
+
+/** The path of the first fault, or 'valid'. */
+function fault(change: Record<string, unknown>): string {
+  const { success, error } = registration.safeParse({ ...original, ...change });
+  return success ? 'valid' : (error.issues[0]?.path.join('.') ?? 'no issue');
+}
+
+test("the original's readable document is valid as it stands, and comes back as it went in", () => {
+  expect(registration.parse(original)).toEqual(original);
+});
+
+test('the body of the HTTP request may leave the name to the path', () => {
+  const { name: _, ...body } = original;
+  expect(registrationBody.parse(body)).toEqual(body);
+});
+
+test.each([
+  ['name', ''],
+  ['name', 'x'.repeat(101)],
+  ['name', ' tickets'],
+  ['name', 'tick\nets'],
+  ['name', 'tick\u2028ets'],
+  ['name', '..'],
+  ['name', '\ud800'],
+  ['name', 7],
+  ['url', 'tickets'],
+  ['url', '/tickets/'],
+  ['url', '//tickets'],
+  ['url', '/a/../b'],
+  ['url', '/a/%2e%2e/b'],
+  ['url', '/a%2fb'],
+  ['url', '/a?b'],
+  ['url', '/ä'],
+  ['url', `/${'x'.repeat(512)}`],
+  ['authorizedRoles', undefined],
+  ['authorizedRoles', 'admin'],
+  ['authorizedRoles', { anyOf: [] }],
+  ['authorizedRoles', Array.from({ length: 65 }, (_, index) => `role-${index}`)],
+  ['endpoints', []],
+  ['endpoints', Array.from({ length: 17 }, (_, index) => ({ type: 'http', url: `http://h:${index + 1}` }))],
+  ['instanceId', 'a b'],
+  ['instanceId', '.'],
+  ['runId', ''],
+  ['generation', 0],
+  ['generation', 2 ** 53],
+  ['lease', { ttlMs: 999 }],
+  ['lease', { ttlMs: 86_400_001 }],
+  ['lease', 'forever'],
+  ['weight', -1],
+  ['weight', 1.5],
+  ['tags', Array.from({ length: 33 }, (_, index) => `tag-${index}`)],
+  ['metadata', { key: 7 }],
+  ['redefine', 'yes'],
+  ['access', 'private'],
+])('%s %j is at fault, by its name', (field, value) => {
+  expect(fault({ [field]: value })).toMatch(new RegExp(`^${field}(\\.|$)`));
+});
+
+test('an unknown field is refused: a misspelt lease must not become the default one', () => {
+  expect(fault({ laese: 'none' })).toBe('');
+});
+
+test.each(['constructor', 'prototype'])('the metadata key %s is refused', (key) => {
+  expect(fault({ metadata: JSON.parse(`{"${key}":"x"}`) })).toMatch(/^metadata/);
+});
+
+test('metadata has at most 64 keys', () => {
+  expect(
+    fault({ metadata: Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`k${index}`, ''])) }),
+  ).toBe('metadata');
+});
+
+test('a public service that names roles would look protected and is refused', () => {
+  expect(fault({ access: 'public' })).toBe('authorizedRoles');
+  expect(fault({ access: 'public', authorizedRoles: [] })).toBe('valid');
+});
+
+test.each([
+  ['http', 'http://user:secret@host/'],
+  ['http', 'http://host/a?b=c'],
+  ['http', 'http://host/#f'],
+  ['http', 'http://host:0/'],
+  ['http', 'http://host/a/../b'],
+  ['http', 'http://host/%2e%2e'],
+  ['http', 'http://host\\a'],
+  ['http', 'http://höst/'],
+  ['http', 'host:3000'],
+  ['http', 'ftp://host/'],
+  ['http', 'amqp://host/queue'],
+  ['amqp', 'http://host/'],
+  ['http', `http://host/${'x'.repeat(2048)}`],
+])('endpoint of type %s at %s is refused', (type, url) => {
+  expect(fault({ endpoints: [{ type, url }] })).toBe('endpoints.0.url');
+});
+
+test('the same endpoint twice is refused; one address under two types is not', () => {
+  const get = { type: 'http-get', url: 'http://host:1/' };
+  expect(fault({ endpoints: [get, get] })).toBe('endpoints');
+  expect(fault({ endpoints: [get, { type: 'http-post', url: 'http://host:1/' }] })).toBe('valid');
+});
