@@ -1,0 +1,75 @@
+// Which header fields a gateway may not simply pass on, and why. Two tables, read by `kindOf`.
+
+/**
+ * `hop`: of this connection only (RFC 9110 §7.6.1). `framing`: says where the message goes or ends;
+ * we write our own. `proxy`: an address that only a trusted proxy may claim. `forged`: identity, address
+ * or target that no client may claim. `plain`: goes along.
+ */
+export type FieldKind = 'hop' | 'framing' | 'proxy' | 'forged' | 'plain';
+
+const kinds: Readonly<Record<Exclude<FieldKind, 'plain'>, readonly string[]>> = {
+  hop: [
+    'connection',
+    'keep-alive',
+    'proxy-connection',
+    'proxy-authenticate',
+    'proxy-authentication-info',
+    'proxy-authorization',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+    'http2-settings',
+    'expect',
+  ],
+  framing: ['host', 'content-length'],
+  proxy: ['forwarded', 'x-real-ip'],
+  forged: [
+    'x-request-id',
+    // Read as the client's address by npm's request-ip, which many upstreams use.
+    'client-ip',
+    'x-client-ip',
+    'x-cluster-client-ip',
+    'true-client-ip',
+    'fastly-client-ip',
+    'cf-connecting-ip',
+    'cf-connecting-ipv6',
+    'cf-pseudo-ipv4',
+    'forwarded-for',
+    'x-appengine-user-ip',
+    // Read as the method by npm's method-override.
+    'x-http-method',
+    'x-http-method-override',
+    'x-method-override',
+    'x-middleware-subrequest',
+  ],
+};
+
+const prefixes: readonly (readonly [prefix: string, kind: FieldKind])[] = [
+  ['x-reg-', 'forged'],
+  ['x-forwarded', 'proxy'],
+  ['x-original-', 'forged'],
+  ['x-rewrite-', 'forged'],
+  ['x-envoy-', 'forged'],
+  ['x-ssl-client', 'forged'],
+];
+
+const exact = new Map(
+  Object.entries(kinds).flatMap(([kind, names]) => names.map((name) => [name, kind as FieldKind] as const)),
+);
+
+/** Lower-case first letters of every name above: all other names are plain at the first look. */
+const firstLetters = new Set([...exact.keys(), 'x'].map((name) => name.charCodeAt(0)));
+
+/**
+ * CGI, WSGI and PHP turn `-`, `_` and more into one character, so `X_Forwarded.For` reaches an app as
+ * `X-Forwarded-For`: whatever is neither letter nor digit counts as `-` here.
+ */
+export function kindOf(name: string): FieldKind {
+  if (!firstLetters.has(name.charCodeAt(0) | 0x20)) return 'plain';
+  const lower = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
+  const kind = exact.get(lower);
+  if (kind) return kind;
+  if (!lower.startsWith('x-')) return 'plain';
+  return prefixes.find(([prefix]) => lower.startsWith(prefix))?.[1] ?? 'plain';
+}

@@ -1,0 +1,68 @@
+// The one file that knows express-jwt: signature, algorithm, audience, issuer, expiry and `nbf` are its.
+// It is Express middleware; we hand it a request with the token and nothing else.
+import type { KeyObject } from 'node:crypto';
+import { regError } from '@reg/schema/problem';
+import { expressjwt } from 'express-jwt';
+
+export type Claims = Record<string, unknown>;
+
+export interface SignatureCheckOptions {
+  /** A prepared secret key: with it, only HMAC is possible, and of that only HS256 is allowed. */
+  readonly key: KeyObject;
+  readonly audience: string;
+  readonly issuer: string;
+  readonly leewayMs: number;
+  readonly now: () => number;
+}
+
+interface TokenRequest {
+  readonly method: 'GET';
+  readonly headers: Record<string, never>;
+  readonly token: string;
+  auth?: unknown;
+}
+
+/** @returns a check that resolves with the token's claims and rejects with RegError `token_invalid` */
+export function createSignatureCheck({ key, audience, issuer, leewayMs, now }: SignatureCheckOptions) {
+  const middleware = expressjwt({
+    secret: key,
+    algorithms: ['HS256'],
+    audience,
+    issuer,
+    clockTolerance: leewayMs / 1_000,
+    getToken: (request: unknown) => (request as TokenRequest).token,
+    // jsonwebtoken copies its options at each check, and so asks our clock each time. Seconds, not whole.
+    get clockTimestamp() {
+      return now() / 1_000;
+    },
+  });
+
+  return function checkSignature(token: string): Promise<Claims> {
+    const request: TokenRequest = { method: 'GET', headers: {}, token };
+    return new Promise((resolve, reject) => {
+      const next = (error?: unknown) => {
+        if (error) reject(regError('token_invalid', reasonOf(error), { cause: error }));
+        else if (isClaims(request.auth)) resolve(request.auth);
+        else reject(regError('token_invalid', 'the payload is not a JSON object'));
+      };
+      const [asked, answer] = [request, {}] as unknown as Parameters<typeof middleware>;
+      middleware(asked, answer, next).catch(reject);
+    });
+  };
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  TokenExpiredError: 'the token has expired',
+  NotBeforeError: 'the token is not valid yet',
+};
+
+/** A JSON error quotes the payload, so only jsonwebtoken's own words are passed on. */
+function reasonOf(error: unknown): string {
+  const { inner } = error as { readonly inner?: Error };
+  if (inner?.name === 'JsonWebTokenError') return inner.message;
+  return reasons[inner?.name ?? ''] ?? 'the token is malformed';
+}
+
+function isClaims(value: unknown): value is Claims {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
