@@ -18,7 +18,12 @@ export const change = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('instance-registered'), ...living }),
   z.strictObject({ kind: z.literal('instance-updated'), ...living }),
   z.strictObject({ kind: z.literal('instance-drained'), ...living }),
-  z.strictObject({ kind: z.literal('instance-unregistered'), ...gone }),
+  z.strictObject({
+    kind: z.literal('instance-unregistered'),
+    ...gone,
+    /** By an operator: the run itself has not ended and may come back. */
+    force: z.literal(true).optional(),
+  }),
   z.strictObject({ kind: z.literal('instance-expired'), ...gone }),
 ]);
 
