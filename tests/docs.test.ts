@@ -23,7 +23,14 @@ test('docs/http-api.md describes every operation by method and path', () => {
 });
 
 test('every relative link of the documents leads to a file', () => {
-  const documents = ['README.md', 'CONTRIBUTING.md', ...markdownIn('docs'), ...markdownIn('packages'), ...markdownIn('apps'), ...markdownIn('deploy')];
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...markdownIn('docs'),
+    ...markdownIn('packages'),
+    ...markdownIn('apps'),
+    ...markdownIn('deploy'),
+  ];
   const broken = documents.flatMap((path) =>
     [...read(path).matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g)]
       .map(([, target = '']) => new URL(target, `file://${root}${path}`))

@@ -4,10 +4,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { run } from './support/run.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
+import { eventually } from '../support/eventually.ts';
+import { startProcess } from '../support/process.ts';
+import { run } from '../support/run.ts';
+import { listed, startRegistry } from '../support/stack.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const names = readdirSync(`${root}packages`);
 /** This very pnpm, as `pnpm test` runs it; else the one that the repo is pinned to. */
 const pnpm = process.env.npm_execpath?.includes('pnpm')
@@ -56,12 +59,16 @@ test.each(names)('%s: its tarball holds what it needs, no source, no workspace: 
   expect(manifest).not.toMatch(/workspace:|catalog:/);
 });
 
-test.each(names)('%s: publint and attw find nothing', async (name) => {
-  const tarball = tarballs[name] ?? '';
-  await run([`${root}node_modules/.bin/publint`, 'run', '--strict', tarball]);
-  const profile = name === 'client' ? 'node16' : 'esm-only';
-  await run([`${root}node_modules/.bin/attw`, tarball, '--profile', profile, '--no-color']);
-}, 60_000);
+test.each(names)(
+  '%s: publint and attw find nothing',
+  async (name) => {
+    const tarball = tarballs[name] ?? '';
+    await run([`${root}node_modules/.bin/publint`, 'run', '--strict', tarball]);
+    const profile = name === 'client' ? 'node16' : 'esm-only';
+    await run([`${root}node_modules/.bin/attw`, tarball, '--profile', profile, '--no-color']);
+  },
+  60_000,
+);
 
 /** The first block of code in a README: the lines that must work. */
 function firstCode(readme: string): string {
@@ -74,12 +81,25 @@ test("the client's tarball alone: its README's first lines run as ESM, by requir
   const consumer = `${folder.path}/consumer`;
   await mkdir(consumer);
   await writeFile(`${consumer}/package.json`, '{ "name": "consumer", "private": true }');
-  await run(['npm', 'install', '--no-audit', '--no-fund', '--offline', tarballs.client ?? ''], { cwd: consumer });
+  await run(['npm', 'install', '--no-audit', '--no-fund', '--offline', tarballs.client ?? ''], {
+    cwd: consumer,
+  });
   expect(readdirSync(`${consumer}/node_modules`).filter((name) => !name.startsWith('.'))).toEqual(['@reg']);
   expect(readdirSync(`${consumer}/node_modules/@reg`)).toEqual(['client']);
 
   const code = firstCode(await readFile(`${root}packages/client/README.md`, 'utf8'));
-  const typed = { compilerOptions: { strict: true, skipLibCheck: false, noEmit: true, module: 'nodenext', target: 'es2022', typeRoots: [`${root}node_modules/@types`], types: ['node'] }, include: ['*.mts'] };
+  const typed = {
+    compilerOptions: {
+      strict: true,
+      skipLibCheck: false,
+      noEmit: true,
+      module: 'nodenext',
+      target: 'es2022',
+      typeRoots: [`${root}node_modules/@types`],
+      types: ['node'],
+    },
+    include: ['*.mts'],
+  };
   await writeFile(`${consumer}/tsconfig.json`, JSON.stringify(typed));
   await writeFile(`${consumer}/readme.mts`, code);
   await run([process.execPath, `${root}node_modules/typescript/bin/tsc`, '-p', consumer]);
@@ -90,12 +110,15 @@ test("the client's tarball alone: its README's first lines run as ESM, by requir
   for (const file of ['readme.mjs', 'readme.cjs']) await registersAndLeaves(`${consumer}/${file}`);
 }, 120_000);
 
-/** Runs the file against a real registry: it is listed while it runs, and gone after SIGTERM. */
+/** Runs the file against a real registry: tickets is listed while it runs, and gone after SIGTERM. */
 async function registersAndLeaves(file: string): Promise<void> {
-  await using registry = await startRegistry();
+  await using registry = await startRegistry(folder.path);
   await using service = await startProcess('node', [file], { env: { REG_REGISTRY: registry.url } });
-  await eventually(() => registry.instances(), (all) => all.length === 1);
+  await eventually(
+    () => listed(registry.url),
+    (all) => all.length === 1,
+  );
   service.kill('SIGTERM');
   expect(await service.ended).toEqual({ code: null, signal: 'SIGTERM' });
-  expect(await registry.instances()).toEqual([]);
+  expect(await listed(registry.url)).toEqual([]);
 }

@@ -1,0 +1,99 @@
+// The real programs, as a user starts them: `reg up` in each placement, tickets, tokens.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { ListedService, Position } from '@reg/schema';
+import { type StartedProcess, startProcess } from './process.ts';
+import { run } from './run.ts';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+const reg = `${root}packages/cli/dist/main.js`;
+const ticketsService = `${root}apps/tickets/dist/service.js`;
+if (!existsSync(reg) || !existsSync(ticketsService)) throw new Error('build first: npx pnpm@12.21.0 build');
+
+/** The secret of every stack that the tests start. */
+const secret = 'a secret of the tests, of 32 bytes and more';
+
+/** What `reg up --json` prints in its first line. */
+interface Running {
+  readonly gateway?: string;
+  readonly registry?: string;
+}
+
+export interface Up<Started> extends AsyncDisposable {
+  readonly process: StartedProcess;
+  readonly url: Started;
+}
+
+async function up(
+  args: readonly string[],
+  data: string,
+): Promise<{ process: StartedProcess; running: Running }> {
+  const process = await startProcess('node', [reg, 'up', '--json', '--data', data, ...args], {
+    env: { REG_JWT_SECRET: secret },
+  });
+  const [line] = await process.printed(/^\{.*\}$/m);
+  return { process, running: JSON.parse(line) };
+}
+
+/** Registry and gateway in one process, on free ports. */
+export async function startStack(data: string): Promise<Stack> {
+  const { process, running } = await up(['--gateway-port=0', '--registry-port=0'], data);
+  const { gateway = '', registry = '' } = running;
+  return { process, gateway, registry, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+export interface Stack extends AsyncDisposable {
+  readonly process: StartedProcess;
+  readonly gateway: string;
+  readonly registry: string;
+}
+
+/** A registry alone. @param port a fixed one, to come back where it was; 0 is any free one */
+export async function startRegistry(data: string, port = 0): Promise<Up<string>> {
+  const { process, running } = await up(['--registry-only', `--registry-port=${port}`], data);
+  return {
+    process,
+    url: running.registry ?? '',
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
+  };
+}
+
+/** A gateway alone, with the registry across the network. */
+export async function startGateway(data: string, registry: string): Promise<Up<string>> {
+  const { process, running } = await up(['--gateway-only', '--gateway-port=0', '--registry', registry], data);
+  return { process, url: running.gateway ?? '', [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+export interface Tickets extends AsyncDisposable {
+  readonly process: StartedProcess;
+  readonly port: number;
+}
+
+/** The sample service; it registers itself. Resolves once it listens, and it is listed soon after. */
+export async function startTickets(registry: string, port = 0): Promise<Tickets> {
+  const process = await startProcess('node', [ticketsService], {
+    env: { PORT: String(port), SELF_REGISTRY: registry },
+  });
+  const [, listening] = await process.printed(/https?:\/\/127\.0\.0\.1:(\d+)/);
+  return { process, port: Number(listening), [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+/** A token as `reg token` prints it. */
+export async function token({ roles }: { roles: readonly string[] }): Promise<string> {
+  const { stdout } = await run([process.execPath, reg, 'token', '--sub', 'ada', '--roles', roles.join(',')], {
+    env: { ...process.env, REG_JWT_SECRET: secret },
+  });
+  return stdout.trim();
+}
+
+export async function listed(registry: string, service = 'tickets'): Promise<ListedService['instances']> {
+  const response = await fetch(`${registry}/v1/services/${encodeURIComponent(service)}`);
+  if (response.status === 404) return [];
+  if (!response.ok) throw new Error(`the registry answered ${response.status}`);
+  return ((await response.json()) as ListedService).instances;
+}
+
+export async function position(registry: string): Promise<Position> {
+  const response = await fetch(`${registry}/v1/services`);
+  return (await response.json()) as Position;
+}
