@@ -1,0 +1,107 @@
+// GET /v1/changes as Server-Sent Events (WHATWG HTML §9.2). The event id is the position, so a reader
+// that comes again with `Last-Event-ID` misses nothing. We write only as fast as the reader reads: one
+// that is slow holds back the iteration, not our memory, and is told `compacted` when the log moved on.
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type ChangeSet, formatPosition, isRegError, type Problem, regError, toProblem } from '@reg/schema';
+import type { Clock } from '../clock.ts';
+import type { Registry } from '../registry.ts';
+import type { ChangesAnswer } from './handlers.ts';
+
+const maxStreams = 1_000;
+/** A reader that took nothing for this many beats is gone: it frees its place and may come again. */
+const maxStalledBeats = 12;
+
+export interface ChangeStreamsOptions {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  /** A comment this often tells both sides that the other is there. */
+  readonly keepAliveMs: number;
+  /** Ends every stream. */
+  readonly signal: AbortSignal;
+}
+
+/** @returns answers one request with a stream, until either side ends it. @throws before its first byte only */
+export function createChangeStreams(options: ChangeStreamsOptions) {
+  let open = 0;
+  return async (response: ServerResponse, answer: ChangesAnswer, requestId: string): Promise<void> => {
+    if (open >= maxStreams)
+      throw regError('limit_reached', `${maxStreams} readers follow the changes already`);
+    open += 1;
+    try {
+      await stream(options, response, answer, requestId);
+    } finally {
+      open -= 1;
+    }
+  };
+}
+
+async function stream(
+  { registry, clock, keepAliveMs, signal }: ChangeStreamsOptions,
+  response: ServerResponse,
+  { after, gateway }: ChangesAnswer,
+  requestId: string,
+): Promise<void> {
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  response.once('close', end);
+  signal.addEventListener('abort', end);
+  if (signal.aborted || response.destroyed) end();
+  const sets = registry.changes(after, ending.signal, gateway)[Symbol.asyncIterator]();
+  let stopBeat: (() => void) | undefined;
+  try {
+    const first = sets.next();
+    await Promise.race([first, nextTurn()]); // a refusal known now is an answer, not an event
+    begin(response, formatPosition(after));
+    if (response.req.method === 'HEAD') return;
+    stopBeat = keepAlive(response, clock, keepAliveMs);
+    await follow(response, after.epoch, first, sets, ending.signal);
+  } catch (error) {
+    if (ending.signal.aborted) return;
+    if (!response.headersSent) throw error;
+    if (!isRegError(error) || error.code !== 'compacted') throw error;
+    response.write(eventOf('compacted', toProblem(error, requestId)));
+  } finally {
+    stopBeat?.();
+    signal.removeEventListener('abort', end);
+    end();
+    await sets.return?.();
+    if (response.headersSent) response.end();
+  }
+}
+
+/** At once, so that a reader knows it is heard; the id makes a reconnect resume even before a change. */
+function begin(response: ServerResponse, id: string): void {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+  if (response.req.method !== 'HEAD') response.write(`: following\nid: ${id}\n\n`);
+}
+
+async function follow(
+  response: ServerResponse,
+  epoch: string,
+  first: Promise<IteratorResult<ChangeSet>>,
+  sets: AsyncIterator<ChangeSet>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let next = await first; !next.done; next = await sets.next()) {
+    const id = formatPosition({ epoch, revision: next.value.revision });
+    if (!response.write(`id: ${id}\n${eventOf('change', next.value)}`))
+      await once(response, 'drain', { signal });
+  }
+}
+
+/** JSON holds no line break, so one `data` line takes it whole. */
+function eventOf(event: 'change' | 'compacted', data: ChangeSet | Problem): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** @returns ends it */
+function keepAlive(response: ServerResponse, clock: Clock, keepAliveMs: number): () => void {
+  let stalledBeats = 0;
+  return clock.every(keepAliveMs, () => {
+    stalledBeats = response.writableNeedDrain ? stalledBeats + 1 : 0;
+    if (stalledBeats === 0) response.write(': keep-alive\n\n');
+    if (stalledBeats >= maxStalledBeats) response.destroy();
+  });
+}

@@ -1,0 +1,59 @@
+// What a request must be before anything else of it is read. A registry on loopback has no credentials,
+// so its danger is the browser of the same machine: a page elsewhere may send requests here (cross-site
+// request forgery) or make its own name resolve to 127.0.0.1 (DNS rebinding). NOT guarded against: other
+// users and programs of this machine, which need no browser.
+import type { IncomingMessage } from 'node:http';
+import { isIPv4 } from 'node:net';
+import { regError } from '@reg/schema';
+import { decodable } from './query.ts';
+
+const safeMethods = new Set(['GET', 'HEAD']);
+
+/** @throws `malformed_request`, `host_refused`, `origin_refused` */
+export function guard(request: IncomingMessage, target: string): void {
+  refuseOddTarget(target);
+  const host = hostOf(request);
+  if (!isLoopbackName(host)) {
+    throw regError('host_refused', 'Host must be a loopback name: localhost, 127.0.0.1 or [::1]', {
+      errors: [{ field: 'Host', message: 'must be a loopback name' }],
+    });
+  }
+  if (safeMethods.has(request.method ?? '')) return;
+  if (!isForeign(request, host)) return;
+  throw regError('origin_refused', 'a page of another origin may not write here', {
+    errors: [{ field: 'Origin', message: `must be http://${host} or left out` }],
+  });
+}
+
+/** Only origin-form (RFC 9112 §3.2.1), in printable ASCII: its Host is the header's, and no byte is guessed. */
+function refuseOddTarget(target: string): void {
+  if (!/^\/[!-~]*$/.test(target) || /[#\\]/.test(target)) {
+    throw regError('malformed_request', 'the request target must be a plain path, percent-encoded');
+  }
+  decodable(target.replace(/\?.*$/s, ''));
+}
+
+/** RFC 9112 §3.2: none, or more than one, is answered with 400. */
+function hostOf({ headersDistinct }: IncomingMessage): string {
+  const [host, ...others] = headersDistinct.host ?? [];
+  if (host !== undefined && others.length === 0) return host;
+  throw regError('malformed_request', 'there must be exactly one Host header', {
+    errors: [{ field: 'Host', message: 'must be given once' }],
+  });
+}
+
+/** Names that never leave this machine: RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3. */
+export function isLoopbackName(host: string): boolean {
+  const name = host.replace(/:\d{1,5}$/, '').toLowerCase();
+  if (name === 'localhost' || name === '[::1]') return true;
+  if (/^(?:[a-z0-9_-]+\.)+localhost$/.test(name)) return true;
+  return isIPv4(name) && name.startsWith('127.');
+}
+
+/** A browser says where a page is from: Origin (RFC 6454 §7, also `null`) and Sec-Fetch-Site. */
+function isForeign({ headers }: IncomingMessage, host: string): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site === 'cross-site' || site === 'same-site') return true;
+  if (headers.origin === undefined) return false;
+  return headers.origin.toLowerCase() !== `http://${host.toLowerCase()}`;
+}

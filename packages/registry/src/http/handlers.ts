@@ -1,0 +1,110 @@
+// One function per operation: parsed input in, an answer out. They know neither Express nor sockets.
+import { type OperationName, type Position, parsePosition, type Reply, regError } from '@reg/schema';
+import type { Registry } from '../registry.ts';
+import { listingEtag, matchesEtag } from './etag.ts';
+import type { Input } from './input.ts';
+
+export interface Answer<Content = unknown> {
+  readonly status: number;
+  /** Undefined: the answer has no body (304). */
+  readonly content: Content | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** An answer that goes on: the changes after a position. */
+export interface ChangesAnswer {
+  readonly after: Position;
+  /** It counts as connected while it follows. */
+  readonly gateway: string | undefined;
+}
+
+/** Typed over every operation, so that none can be missing. */
+export type Handlers = {
+  readonly [Name in OperationName]: (
+    input: Input<Name>,
+  ) => Name extends 'changes' ? ChangesAnswer : Answer<Reply<Name>> | Promise<Answer<Reply<Name>>>;
+};
+
+export function createHandlers(registry: Registry): Handlers {
+  return {
+    async register({ parameters, body, query }) {
+      const { created, ...reply } = await registry.register(parameters, body, waiting(query));
+      return { status: created ? 201 : 200, content: reply };
+    },
+    async renew({ parameters, body }) {
+      return ok(await registry.renew(parameters, body.generation));
+    },
+    async renewMany({ body }) {
+      return ok(await registry.renewMany(body.renewals));
+    },
+    async drain({ parameters, query }) {
+      return ok(await registry.drain(parameters, run(query), { ...waiting(query), reason: query.reason }));
+    },
+    async unregister({ parameters, query }) {
+      return ok(await registry.unregister(parameters, run(query), { reason: query.reason }));
+    },
+    async movePath({ body }) {
+      return ok(await registry.movePath(body));
+    },
+    listServices({ headers }) {
+      return listing(registry.listServices(), headers['if-none-match']);
+    },
+    getService({ parameters, headers }) {
+      return listing(registry.getService(parameters.service), headers['if-none-match']);
+    },
+    snapshot() {
+      return ok(registry.snapshot());
+    },
+    changes({ query, headers }) {
+      return {
+        after: startOf(headers['last-event-id'], query.after) ?? registry.position(),
+        gateway: query.gateway,
+      };
+    },
+    reportApplied({ parameters, body }) {
+      registry.reportApplied(parameters.id, body);
+      return ok({});
+    },
+    health() {
+      return ok(registry.health());
+    },
+  };
+}
+
+function ok<Content>(content: Content): Answer<Content> {
+  return { status: 200, content };
+}
+
+function listing<Content extends Position & { holdingBack: boolean }>(
+  content: Content,
+  ifNoneMatch: string | undefined,
+): Answer<Content> {
+  const headers = { ETag: listingEtag(content) };
+  if (matchesEtag(ifNoneMatch, headers.ETag)) return { status: 304, content: undefined, headers };
+  return { status: 200, content, headers };
+}
+
+function waiting(query: { waitFor?: 'gateways' | undefined; wait?: number | undefined }) {
+  return { waitFor: query.waitFor, waitMs: query.wait };
+}
+
+function run(query: {
+  generation?: number | undefined;
+  runId?: string | undefined;
+  force?: 'true' | undefined;
+}) {
+  return { generation: query.generation, runId: query.runId, force: query.force && true };
+}
+
+/** A resuming reader repeats its first URL, so what it saw last goes first (WHATWG HTML §9.2.3). */
+function startOf(
+  lastEventId: string | string[] | undefined,
+  after: string | undefined,
+): Position | undefined {
+  if (lastEventId === undefined) return after === undefined ? undefined : parsePosition(after);
+  const position = parsePosition(String(lastEventId));
+  if (position) return position;
+  throw regError('invalid_request', 'Last-Event-ID must be a position: epoch.revision', {
+    errors: [{ field: 'Last-Event-ID', message: 'must be a position: epoch.revision' }],
+  });
+}

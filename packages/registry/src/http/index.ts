@@ -1,0 +1,3 @@
+export { type RegistryAppOptions, registryApp } from './app.ts';
+export type { AccessLine, ErrorLine, Log } from './log.ts';
+export { createRegistryServer, type RegistryServer, type RegistryServerOptions } from './server.ts';

@@ -1,0 +1,87 @@
+// The API on a socket of its own: limits on heads, times and connections, and an end that is quick.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { regError } from '@reg/schema';
+import { type RegistryAppOptions, registryApp } from './app.ts';
+import { isLoopbackName } from './guard.ts';
+import { logErrors } from './log.ts';
+import { answerUnreadable, followAnswers } from './unreadable.ts';
+
+export interface RegistryServerOptions extends Omit<RegistryAppOptions, 'signal'> {
+  /** A loopback address or `localhost`: others need credentials, which there are none of yet. @default '127.0.0.1' */
+  readonly host?: string | undefined;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface RegistryServer {
+  /** `http://127.0.0.1:3100` */
+  readonly url: string;
+  readonly port: number;
+  /** Ends streams and idle connections at once, requests under way within 2 s. The registry stays open. */
+  close(): Promise<void>;
+}
+
+const limits = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+  /** Longer than clients keep idle connections (undici 4 s, most proxies 60 s), so that they close first. */
+  keepAliveTimeout: 65_000,
+  /** The guard answers instead, with a problem. */
+  requireHostHeader: false,
+};
+const maxConnections = 10_000;
+const maxClosingMs = 2_000;
+
+/** @throws node's listen error (`EADDRINUSE`, `EACCES`), with its `port`; `invalid_request` beyond loopback */
+export async function createRegistryServer({
+  host = '127.0.0.1',
+  port,
+  log = logErrors,
+  ...options
+}: RegistryServerOptions): Promise<RegistryServer> {
+  const name = host.includes(':') ? `[${host}]` : host;
+  if (!isLoopbackName(name)) {
+    throw regError('invalid_request', `host ${host} is no loopback address, and there are no credentials`);
+  }
+  const closing = new AbortController();
+  const app = registryApp({ ...options, log, signal: closing.signal });
+  const server = createServer(limits, app);
+  server.maxConnections = maxConnections;
+  server.maxHeadersCount = 0; // else node drops what is beyond 2,000 in silence; maxHeaderSize bounds them
+  // The app asks for a body when it wants it; other expectations may be ignored (RFC 9110 §10.1.1).
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  followAnswers(server);
+  server.on('clientError', (error, socket) => answerUnreadable(error, socket, log));
+  server.on('connect', (_, socket) =>
+    answerUnreadable(regError('method_not_allowed', 'CONNECT'), socket, log),
+  );
+  server.on('request', (_, response) => {
+    response.once('close', () => closing.signal.aborted && server.closeIdleConnections());
+  });
+  server.listen({ host, port });
+  await once(server, 'listening');
+  const { port: actualPort } = server.address() as AddressInfo;
+
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    closing.abort();
+    const late = setTimeout(() => server.closeAllConnections(), maxClosingMs);
+    const ended = once(server, 'close');
+    server.close();
+    await ended;
+    clearTimeout(late);
+  };
+  return {
+    url: `http://${name}:${actualPort}`,
+    port: actualPort,
+    close() {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
