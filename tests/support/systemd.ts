@@ -49,7 +49,6 @@ export async function startUserSystemd(): Promise<UserSystemd> {
     HOME: folder,
     XDG_RUNTIME_DIR: runtime,
     SYSTEMD_UNIT_PATH: `${unitFolder}:${stockUnits}`,
-    DBUS_SESSION_BUS_ADDRESS: undefined,
   };
   // Every step replaces the one before: the pid we started is the manager's. It ends when we do.
   const enter = cgroups.map((cgroup) => `echo $$ >${cgroup}/cgroup.procs`);
