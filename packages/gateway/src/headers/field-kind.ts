@@ -3,11 +3,11 @@
 /**
  * `hop`: of this connection only (RFC 9110 §7.6.1). `framing`: says where the message goes or ends;
  * we write our own. `proxy`: an address that only a trusted proxy may claim. `forged`: identity, address
- * or target that no client may claim. `plain`: goes along.
+ * or target that no client may claim. `ours`: said by this gateway alone, both ways. `plain`: goes along.
  */
-export type FieldKind = 'hop' | 'framing' | 'proxy' | 'forged' | 'plain';
+export type FieldKind = 'hop' | 'framing' | 'proxy' | 'forged' | 'ours' | 'plain';
 
-const kinds: Readonly<Record<Exclude<FieldKind, 'plain'>, readonly string[]>> = {
+const kinds: Readonly<Record<Exclude<FieldKind, 'ours' | 'plain'>, readonly string[]>> = {
   hop: [
     'connection',
     'keep-alive',
@@ -46,7 +46,7 @@ const kinds: Readonly<Record<Exclude<FieldKind, 'plain'>, readonly string[]>> = 
 };
 
 const prefixes: readonly (readonly [prefix: string, kind: FieldKind])[] = [
-  ['x-reg-', 'forged'],
+  ['x-reg-', 'ours'],
   ['x-forwarded', 'proxy'],
   ['x-original-', 'forged'],
   ['x-rewrite-', 'forged'],

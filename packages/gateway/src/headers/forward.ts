@@ -57,20 +57,16 @@ function goesToUpstream(kind: FieldKind): boolean {
   return kind === 'plain';
 }
 
-/** An upstream may say anything of itself; only `X-Reg-*` are ours alone. */
-function goesToClient(kind: FieldKind, name: string): boolean {
-  return kind !== 'hop' && !/^x[^a-z0-9]reg[^a-z0-9]/i.test(name);
+/** An upstream may say anything of itself, but nothing in our name. */
+function goesToClient(kind: FieldKind): boolean {
+  return kind !== 'hop' && kind !== 'ours';
 }
 
-function pushKept(
-  result: string[],
-  headers: RawHeaders,
-  goesAlong: (kind: FieldKind, name: string) => boolean,
-): void {
+function pushKept(result: string[], headers: RawHeaders, goesAlong: (kind: FieldKind) => boolean): void {
   const nominated = nominatedFields(headers);
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] ?? '';
-    if (!goesAlong(kindOf(name), name)) continue;
+    if (!goesAlong(kindOf(name))) continue;
     if (nominated?.has(name.toLowerCase())) continue;
     result.push(name, headers[at + 1] ?? '');
   }

@@ -2,7 +2,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 
 /** RFC 7518 §3.2: an HS256 key is no shorter than its hash. */
-export const minSecretBytes = 32;
+const minSecretBytes = 32;
 
 /**
  * The secret as a prepared key: verifying with a text prepares one each time, at forty times the cost.
@@ -10,7 +10,13 @@ export const minSecretBytes = 32;
  * @throws Error that says what is wrong, never what was given
  */
 export function parseSecret(text: string): KeyObject {
-  const bytes = text.startsWith('base64:') ? bytesOfBase64(text.slice('base64:'.length)) : bytesOfText(text);
+  return secretKey(
+    text.startsWith('base64:') ? bytesOfBase64(text.slice('base64:'.length)) : bytesOfText(text),
+  );
+}
+
+/** @throws Error for bytes that are too few, or known to others */
+export function secretKey(bytes: Buffer): KeyObject {
   if (bytes.length < minSecretBytes) {
     throw new Error(
       `the JWT secret must have at least ${minSecretBytes} bytes, this one has ${bytes.length}`,

@@ -4,7 +4,7 @@ import { regError } from '@reg/schema/problem';
 import { type Claims, createSignatureCheck } from './express-jwt.ts';
 import { type Principal, principalOf } from './principal.ts';
 import { createRemembered } from './remembered.ts';
-import { minSecretBytes, parseSecret } from './secret.ts';
+import { parseSecret, secretKey } from './secret.ts';
 
 export type { Principal } from './principal.ts';
 
@@ -47,7 +47,7 @@ export function createTokenVerifier({
   maxRemembered = 10_000,
 }: TokenVerifierOptions): TokenVerifier {
   if (audience === '' || issuer === '') throw new Error('audience and issuer must not be empty'); // unpinned, else
-  const key = secretKey(secret);
+  const key = keyOf(secret);
   const checkSignature = createSignatureCheck({ key, audience, issuer, leewayMs, now });
   const remembered = createRemembered({ maxTokens: maxRemembered, maxCharacters: maxRememberedCharacters });
 
@@ -63,32 +63,32 @@ export function createTokenVerifier({
   return { verify: (token) => remembered.find(token, now()) ?? verifyNow(token) };
 }
 
-function secretKey(secret: KeyObject | string): KeyObject {
+function keyOf(secret: KeyObject | string): KeyObject {
   if (typeof secret === 'string') return parseSecret(secret);
-  if (secret.type !== 'secret')
-    throw new Error(`the JWT secret must be a secret key, not a ${secret.type} one`);
-  if ((secret.symmetricKeySize ?? 0) >= minSecretBytes) return secret;
-  throw new Error(`the JWT secret must have at least ${minSecretBytes} bytes`);
+  if (secret.type === 'secret') return secretKey(secret.export());
+  throw new Error(`the JWT secret must be a secret key, not a ${secret.type} one`);
 }
 
-/** Three segments of base64url (RFC 7515 §3.1) and a header that asks for nothing we do not know. */
+/** Three segments (RFC 7515 §3.1) and a header that asks for nothing we do not know. */
 function refuseOddForm(token: string): void {
   if (token.length > maxTokenCharacters) throw regError('token_invalid', 'the token has more than 64 KiB');
   if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw regError('token_invalid', 'the token is malformed');
-  const header = headerOf(token);
+  const segments = token.split('.').map((segment) => Buffer.from(segment, 'base64url'));
+  // Unused bits that are set, and spare characters: one token would have several spellings.
+  const canonical = segments.map((bytes) => bytes.toString('base64url')).join('.');
+  if (canonical !== token) throw regError('token_invalid', 'the token is not base64url');
+  const header = jsonObject(String(segments[0]));
   if (!header) throw regError('token_invalid', 'the header is not a JSON object');
   // RFC 7515 §4.1.11: who does not understand what `crit` lists must refuse; we understand nothing of it.
   if (Object.hasOwn(header, 'crit')) throw regError('token_invalid', 'the header crit is not supported');
 }
 
-function headerOf(token: string): object | undefined {
+function jsonObject(text: string): object | undefined {
   try {
-    const header: unknown = JSON.parse(
-      Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString(),
-    );
-    return typeof header === 'object' && header !== null && !Array.isArray(header) ? header : undefined;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
-    return undefined; // not JSON: refused by the caller
+    return undefined; // not JSON: the caller says so
   }
 }
 
