@@ -1,0 +1,57 @@
+// The gateway's view of the registry across the network. It satisfies the port `Catalog` of the schema.
+import type { Position } from '@reg/schema/position';
+import type { ChangeSet, Snapshot } from '@reg/schema/shapes';
+import { registryAddresses } from './addresses.ts';
+import { answerMs, followChanges } from './changes.ts';
+import { createTransport } from './transport.ts';
+
+/** A snapshot of 100,000 instances takes its time on a slow line. */
+export const snapshotMs = 30_000;
+
+export interface CatalogOptions {
+  /** Where the registry is; a comma-separated list names several. @default as in `register` */
+  readonly registry?: string | undefined;
+  /** The name under which this gateway reports what it has applied: 1 to 100 of `A-Z a-z 0-9 . _ : @ -`. */
+  readonly gateway: string;
+}
+
+export interface RemoteCatalog {
+  /** Everything, at one revision. @throws a retryable RegError while no registry answers */
+  snapshot(signal: AbortSignal): Promise<Snapshot>;
+  /**
+   * Change sets after a position, in order, without gaps; ends when `signal` aborts.
+   * @throws `compacted`: too old, or of another epoch: start again from a snapshot
+   * @throws a retryable RegError when the connection broke or went silent for 15 s
+   */
+  changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
+  /** Reports what this gateway has applied. One report at a time, the newest wins. Never rejects. */
+  applied(position: Position): Promise<void>;
+}
+
+/** @throws `invalid_request`: `registry` names no registry */
+export function createCatalog({ registry, gateway }: CatalogOptions): RemoteCatalog {
+  const transport = createTransport(registryAddresses(registry));
+  let newest: Position | undefined;
+  let reporting: Promise<void> | undefined;
+
+  async function report(): Promise<void> {
+    while (newest) {
+      const { epoch, revision } = newest;
+      newest = undefined;
+      const call = { path: { id: gateway }, body: { epoch, revision }, timeoutMs: answerMs };
+      // Not said again: the next change is reported too, and who waits for us waits for a bounded time.
+      await transport.call('reportApplied', call).catch(() => undefined);
+    }
+    reporting = undefined;
+  }
+
+  return {
+    snapshot: (signal) => transport.call('snapshot', { timeoutMs: snapshotMs, signal }),
+    changes: (after, signal) => followChanges(transport, { after, signal, gateway }),
+    applied(position) {
+      newest = position;
+      reporting ??= report();
+      return reporting;
+    },
+  };
+}

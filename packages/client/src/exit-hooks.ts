@@ -1,0 +1,97 @@
+// Leaving, whatever ends the process. Node prints and exits as it would without us: on a signal that the
+// app does not handle we leave, then raise it again; on everything else `exit` says the last word.
+import { createSpeaker, type Speaker } from './last-word.ts';
+import type { Run } from './run.ts';
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** How long a dying process may stand still for its last word. */
+const lastWordMs = 1_000;
+
+/** On a second signal somebody is impatient: time for a registry that answers, not for one that does not. */
+const impatientMs = 200;
+
+/** Another copy of this package in the process (ESM beside CommonJS) is not the app. */
+const ours = Symbol.for('@reg/client/signal');
+
+const runs = new Set<Run>();
+let speaker: Speaker | undefined;
+let leaving = false;
+
+/** From now on this run is ended with the process. */
+export function hold(run: Run): void {
+  if (runs.size === 0) install();
+  runs.add(run);
+}
+
+export function release(run: Run): void {
+  if (runs.delete(run) && runs.size === 0 && !leaving) uninstall();
+}
+
+export function runsHeld(): Run[] {
+  return [...runs];
+}
+
+function install(): void {
+  speaker ??= createSpeaker();
+  process.prependListener('exit', onExit); // first: a listener that throws would keep us from running
+  process.on('uncaughtExceptionMonitor', onUncaught);
+  for (const signal of signals) process.prependListener(signal, onSignal); // first: it sees `once` listeners
+}
+
+function uninstall(): void {
+  process.off('exit', onExit);
+  process.off('uncaughtExceptionMonitor', onUncaught);
+  for (const signal of signals) process.off(signal, onSignal);
+  speaker?.stop();
+  speaker = undefined;
+}
+
+function onExit(): void {
+  sayLastWords(lastWordMs);
+}
+
+/** An app with a listener of its own may live on; if it ends after all, `exit` comes. */
+function onUncaught(): void {
+  if (process.listenerCount('uncaughtException') > 0) return;
+  if (process.hasUncaughtExceptionCaptureCallback()) return;
+  sayLastWords(lastWordMs);
+}
+
+function sayLastWords(limitMs: number): void {
+  const words = runsHeld().flatMap((run) => run.lastWord() ?? []);
+  runs.clear();
+  if (words.length > 0) speaker?.say(words, limitMs);
+}
+
+const onSignal = Object.assign(
+  (signal: NodeJS.Signals): void => {
+    const others = process.listeners(signal).filter((listener) => !(ours in listener));
+    if (!leaving) void leave(signal, others.length > 0);
+    else if (others.length === 0) {
+      sayLastWords(impatientMs);
+      raise(signal);
+    }
+  },
+  { [ours]: true },
+);
+
+async function leave(signal: NodeJS.Signals, appEnds: boolean): Promise<void> {
+  leaving = true;
+  await Promise.all(
+    runsHeld().map(async (run) => {
+      await run.drain();
+      await run.unregister().catch((error: Error) => run.say(`not unregistered: ${error.message}`));
+    }),
+  );
+  leaving = false;
+  if (!appEnds) raise(signal);
+  else if (runs.size === 0) uninstall();
+}
+
+/** Without our listener the signal does what it does by default, so the exit status is the signal's. */
+function raise(signal: NodeJS.Signals): void {
+  uninstall();
+  const stillLeaving = process.listeners(signal).some((listener) => ours in listener);
+  if (!stillLeaving) process.kill(process.pid, signal); // else the other copy raises it when it is done
+}

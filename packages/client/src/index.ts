@@ -1,0 +1,25 @@
+export type { Position } from '@reg/schema/position';
+export { isRegError, type ProblemCode, type RegError } from '@reg/schema/problem';
+export type {
+  AuthorizedRoles,
+  Change,
+  ChangeSet,
+  Endpoint,
+  Instance,
+  LeaseSetting,
+  Service,
+  ServiceDefinition,
+  Snapshot,
+} from '@reg/schema/shapes';
+export { type CatalogOptions, createCatalog, type RemoteCatalog } from './catalog.ts';
+export type { RequestSource } from './in-flight.ts';
+export {
+  type RegisterOptions,
+  type Registration,
+  type RegistrationChanges,
+  type RegistrationState,
+  register,
+  registerIfAsked,
+  type UnregisterOptions,
+  unregister,
+} from './register.ts';

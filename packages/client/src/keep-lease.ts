@@ -1,0 +1,34 @@
+// What a run does next to stay listed. Rules only: the run sleeps, sends and counts. Times are ms.
+import type { RegError } from '@reg/schema/problem';
+import { backoffMs } from './backoff.ts';
+
+export interface Holding {
+  readonly leaseMs: number;
+  /** When the lease ends, if the registry received the last renewal the moment we sent it. */
+  readonly leaseEndsAt: number;
+  /** In a row. */
+  readonly failures: number;
+}
+
+export type Step = { readonly do: 'renew' | 'register'; readonly inMs: number } | { readonly do: 'stop' };
+
+/** @param error why the last step failed; left out where it succeeded */
+export function nextStep(
+  last: 'renew' | 'register',
+  error: RegError | undefined,
+  { leaseMs, leaseEndsAt, failures }: Holding,
+  now: number,
+  random = Math.random(),
+): Step {
+  if (error === undefined) return { do: 'renew', inMs: (leaseMs / 3) * (0.8 + random / 5) };
+  if (error.code === 'generation_superseded') return { do: 'stop' }; // never push out the successor
+  if (error.code === 'instance_not_found') return { do: 'register', inMs: 0 }; // it forgot us
+  if (last === 'register' && isPermanent(error)) return { do: 'stop' };
+  if (last === 'renew' && now < leaseEndsAt) return { do: 'renew', inMs: 500 };
+  return { do: 'register', inMs: backoffMs(failures, random) };
+}
+
+/** Asking again would be answered the same. An `internal` fault of the registry may pass. */
+export function isPermanent({ retryable, status }: RegError): boolean {
+  return !retryable && status < 500;
+}

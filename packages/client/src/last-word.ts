@@ -1,0 +1,32 @@
+// Unregistering when the process is about to be gone. The main thread can wait for nothing any more but
+// a lock, so a worker sends the request meanwhile.
+import { Worker } from 'node:worker_threads';
+import { workerSource } from './last-word.generated.ts';
+
+/** One request: the first of the addresses that answers takes it. */
+export interface LastWord {
+  readonly addresses: readonly string[];
+  readonly path: string;
+}
+
+export interface Speaker {
+  /** Returns when every word was taken, or `limitMs` is over. Blocks this thread. */
+  say(words: readonly LastWord[], limitMs: number): void;
+  stop(): void;
+}
+
+/** Started beforehand: starting a thread takes longer than the request, and most where there is no time. */
+export function createSpeaker(): Speaker {
+  // execArgv and env: neither our user's loaders (`--import tsx`) nor NODE_OPTIONS are run once more.
+  const worker = new Worker(workerSource, { eval: true, execArgv: [], env: {}, name: 'reg-last-word' });
+  worker.unref();
+  worker.on('error', () => undefined); // then the lease ends what could not be said
+  return {
+    say(words, limitMs) {
+      const done = new Int32Array(new SharedArrayBuffer(4));
+      worker.postMessage({ words, done, timeoutMs: limitMs });
+      Atomics.wait(done, 0, 0, limitMs);
+    },
+    stop: () => void worker.terminate(),
+  };
+}

@@ -1,0 +1,106 @@
+import type { ProblemCode } from '@reg/schema/problem';
+import type { Registration as RegistrationDocument } from '@reg/schema/shapes';
+import { hold, release, runsHeld } from './exit-hooks.ts';
+import type { RequestSource } from './in-flight.ts';
+import { createRun, type Run } from './run.ts';
+
+/**
+ * What an instance says of itself, and how this process keeps it listed. The registry checks the fields
+ * of the registration; a field it does not know is refused by name.
+ */
+export interface RegisterOptions extends Omit<RegistrationDocument, 'generation'> {
+  /** Where the registry is; a comma-separated list names several. @default a URL in `SELF_REGISTRY`, else `REG_REGISTRY`, else `http://127.0.0.1:3100` */
+  readonly registry?: string | undefined;
+  /** Wait for this server's requests alone when leaving. @default every `node:http` server of the process */
+  readonly server?: RequestSource | undefined;
+  /** How long leaving waits for requests in flight. @default 5_000 */
+  readonly drainMs?: number | undefined;
+  /** The registry refuses for good: `run` rejects (or logs, where it comes later), `exit` logs one line and exits 1. @default 'run' */
+  readonly onRefused?: 'exit' | 'run' | undefined;
+  /** Takes one line of trouble, or that it is over. @default console.error */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** What may change while an instance runs: not which one it is, nor its lease. */
+export type RegistrationChanges = Partial<
+  Omit<RegistrationDocument, 'name' | 'instanceId' | 'runId' | 'generation' | 'lease'>
+>;
+
+/**
+ * `registered`; `lost`: its lease ended and it tries to come back; `leaving`: draining; `refused`: it never
+ * comes back by itself; `unregistered`.
+ */
+export type RegistrationState = 'registered' | 'lost' | 'leaving' | 'refused' | 'unregistered';
+
+export interface UnregisterOptions {
+  /** Leave as on a signal: drained, requests in flight to zero (`drainMs`), then unregistered. @default false */
+  readonly drain?: boolean | undefined;
+}
+
+/** A registration that is kept until `unregister()` or the end of the process. */
+export interface Registration {
+  readonly instanceId: string;
+  readonly runId: string;
+  /** As the registry granted it last. */
+  readonly generation: number;
+  readonly state: RegistrationState;
+  /** Why the state is `refused`. */
+  readonly refusal: ProblemCode | undefined;
+  /**
+   * Says anew what the changes name. What shares the service (`url`, `authorizedRoles`, `access`) needs `redefine: true`.
+   * @throws the registry's refusal or, retryable, `registry_unavailable`: what was registered stands
+   */
+  update(changes: RegistrationChanges): Promise<void>;
+  /**
+   * Ends it; again: the same end. Nothing listed any more counts as done.
+   * @throws `registry_unavailable`: not renewed any more, so its lease ends it
+   */
+  unregister(options?: UnregisterOptions): Promise<void>;
+}
+
+/**
+ * Registers this instance and keeps it listed: renews its lease, registers again when the registry was
+ * restarted or forgot it, and unregisters it when the process ends, whatever ends it.
+ * Resolves once it is registered. A registry that is away is asked again after 0.1 to 5 s; an address
+ * that another instance holds, until that one's lease ends.
+ * @throws the registry's permanent refusal, by its code: `invalid_request`, `registration_conflict`, …
+ */
+export async function register(options: RegisterOptions): Promise<Registration> {
+  const run = createRun(options, release);
+  hold(run);
+  await run.join();
+  return {
+    instanceId: run.instanceId,
+    runId: run.runId,
+    get generation() {
+      return run.generation();
+    },
+    get state() {
+      return run.state();
+    },
+    get refusal() {
+      return run.refusal();
+    },
+    update: run.update,
+    unregister: (options) => end(run, options),
+  };
+}
+
+/**
+ * `register` where the environment asks for it: `SELF_REGISTRY` set to anything but the empty string. A
+ * value that starts with `http` also names the registry. Else nothing is started.
+ */
+export async function registerIfAsked(options: RegisterOptions): Promise<Registration | undefined> {
+  return process.env.SELF_REGISTRY ? register(options) : undefined;
+}
+
+/** Ends every registration of this process. @throws the first failure, after all were tried */
+export async function unregister(options?: UnregisterOptions): Promise<void> {
+  const ends = await Promise.allSettled(runsHeld().map((run) => end(run, options)));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+async function end(run: Run, { drain = false }: UnregisterOptions = {}): Promise<void> {
+  if (drain) await run.drain();
+  await run.unregister();
+}

@@ -1,0 +1,236 @@
+// One run of an instance, from its first registration to its last word.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { instanceIdOf } from '@reg/schema/address';
+import { operationPath } from '@reg/schema/operations';
+import { isRegError, type ProblemCode, type RegError, regError } from '@reg/schema/problem';
+import type { RegisterReply, Registration } from '@reg/schema/shapes';
+import { registryAddresses } from './addresses.ts';
+import { answerMs } from './changes.ts';
+import { countRequests } from './in-flight.ts';
+import { isPermanent, nextStep, type Step } from './keep-lease.ts';
+import type { LastWord } from './last-word.ts';
+import type { RegisterOptions, RegistrationChanges, RegistrationState } from './register.ts';
+import { createTransport } from './transport.ts';
+
+/** What a registration without `lease` gets; said out loud, so that both sides count alike. */
+const defaultLeaseMs = 10_000;
+
+/** A gateway that has not applied the drain by then is not waited for. */
+const drainWaitMs = 1_000;
+
+/** Leaving must not hang on a registry that hangs: the lease ends what we could not. */
+const unregisterMs = 1_000;
+
+export interface Run {
+  readonly instanceId: string;
+  readonly runId: string;
+  generation(): number;
+  state(): RegistrationState;
+  refusal(): ProblemCode | undefined;
+  /** Registers, and keeps the lease from then on. @throws the registry's permanent refusal */
+  join(): Promise<void>;
+  update(changes: RegistrationChanges): Promise<void>;
+  /** Gets nothing new, and waits for requests in flight. Never rejects: what failed is logged. */
+  drain(): Promise<void>;
+  /** @throws where no registry answered */
+  unregister(): Promise<void>;
+  say(line: string): void;
+  /** What is left to be said when the process ends now; undefined: nothing of ours is listed. */
+  lastWord(): LastWord | undefined;
+}
+
+/**
+ * @param onEnd called once: nothing of this run is left to be said
+ * @throws `invalid_request`: no registry, name or endpoint to begin with; the rest is the registry's to judge
+ */
+export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
+  const { registry, server, drainMs = 5_000, onRefused = 'run', log = console.error, ...given } = options;
+  const addresses = registryAddresses(registry);
+  const transport = createTransport(addresses);
+  const lease = given.lease ?? { ttlMs: defaultLeaseMs };
+  // Without a lease there is nothing to renew, but asking shows whether the registry still knows us.
+  const leaseMs = lease === 'none' ? defaultLeaseMs : lease.ttlMs;
+  const timeoutMs = Math.min(answerMs, leaseMs / 3);
+  const runId = given.runId ?? crypto.randomUUID();
+  const instanceId = given.instanceId ?? defaultInstanceId(given);
+  let registration: Registration = { ...given, instanceId, runId, lease };
+  const path = pathOf(registration, instanceId);
+  const requests = countRequests(server);
+  const stopping = new AbortController();
+
+  let state: RegistrationState = 'lost';
+  let refusal: ProblemCode | undefined;
+  let generation: number | undefined;
+  let leaseEndsAt = 0;
+  let sent = false; // a register may have reached the registry
+  let said = '';
+  let drained: Promise<void> | undefined;
+  let ended: Promise<void> | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** Each trouble once, not with every try. */
+  function say(line: string): void {
+    if (line !== said) log(`reg: ${registration.name} (${instanceId}): ${line}`);
+    said = line;
+  }
+
+  /** One at a time: a registration that repeats the old must not arrive after an update. */
+  function inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const result = turn.then(task);
+    turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async function send(next: Registration): Promise<void> {
+    const { signal } = stopping;
+    signal.throwIfAborted();
+    const sentAt = performance.now();
+    const background = generation !== undefined;
+    const body = { ...next, generation };
+    sent = true;
+    const reply = await transport.call<RegisterReply>('register', {
+      path,
+      body,
+      timeoutMs,
+      signal,
+      background,
+    });
+    generation = reply.generation;
+    leaseEndsAt = sentAt + leaseMs;
+    const { redefine: _, ...rest } = next; // said once: later it would undo what another run redefined since
+    registration = rest;
+  }
+
+  async function renew(): Promise<void> {
+    const { signal } = stopping;
+    const sentAt = performance.now();
+    await transport.call('renew', { path, body: { generation }, timeoutMs, signal, background: true });
+    leaseEndsAt = sentAt + leaseMs;
+  }
+
+  /** @returns why it failed; undefined where it did not @throws when we are stopping */
+  async function attempt(what: 'renew' | 'register'): Promise<RegError | undefined> {
+    try {
+      await (what === 'renew' ? renew() : inTurn(() => send(registration)));
+      if (said !== '') say('registered');
+      said = '';
+      if (state === 'lost') state = 'registered';
+      return undefined;
+    } catch (error) {
+      if (stopping.signal.aborted || !isRegError(error)) throw error;
+      if (error.code !== 'instance_not_found' && !isPermanent(error)) say(`${error.message}; trying again`);
+      return error;
+    }
+  }
+
+  /** Takes one step after the other. @throws the refusal that ends it */
+  async function keep(first: Step, until: 'registered' | 'ended'): Promise<void> {
+    let step = first;
+    for (let failures = 0; step.do !== 'stop'; ) {
+      // A script that awaits register() must not end meanwhile; keeping a lease keeps no process alive.
+      await sleep(step.inMs, undefined, { signal: stopping.signal, ref: until === 'registered' });
+      if (drained && step.do === 'register') return; // not listed: where we were going
+      const error = await attempt(step.do);
+      if (!error && until === 'registered') return;
+      failures = error ? failures + 1 : 0;
+      step = nextStep(step.do, error, { leaseMs, leaseEndsAt, failures }, performance.now());
+      if (step.do === 'register' && state === 'registered') state = 'lost';
+      if (step.do === 'stop') throw error;
+    }
+  }
+
+  /** Nothing is left to be said. */
+  function finish(last: 'refused' | 'unregistered'): void {
+    state = last;
+    stopping.abort(regError('registry_unavailable', 'unregistered before a registry had answered'));
+    requests.stop();
+    onEnd(run);
+  }
+
+  /** Keeping ended: by us, or by a refusal. @throws the refusal, unless it ends the process */
+  function refused(error: unknown): never {
+    if (stopping.signal.aborted) throw stopping.signal.reason;
+    const known = isRegError(error) ? error : regError('internal', String(error), { cause: error });
+    refusal = known.code;
+    finish('refused');
+    if (onRefused === 'run') throw known;
+    say(`refused: ${known.code}: ${known.message}`);
+    process.exit(1);
+  }
+
+  async function join(): Promise<void> {
+    await keep({ do: 'register', inMs: 0 }, 'registered').catch(refused);
+    const holding = { leaseMs, leaseEndsAt, failures: 0 };
+    keep(nextStep('register', undefined, holding, performance.now()), 'ended')
+      .catch(refused)
+      .catch((error: RegError) => {
+        if (refusal) say(`not listed any more: ${refusal}: ${error.message}`);
+      });
+  }
+
+  async function drainNow(): Promise<void> {
+    if (state !== 'registered') return;
+    state = 'leaving';
+    const query = { runId, waitFor: 'gateways', wait: `${drainWaitMs}ms` };
+    try {
+      await transport.call('drain', { path, query, timeoutMs: drainWaitMs + 500, signal: stopping.signal });
+    } catch (error) {
+      if (!stopping.signal.aborted) say(`not drained: ${(error as Error).message}`);
+    }
+    const inFlight = await requests.idle(drainMs, stopping.signal);
+    if (inFlight > 0) say(`${inFlight} requests still in flight after ${drainMs} ms`);
+  }
+
+  async function unregisterNow(): Promise<void> {
+    if (refusal) return;
+    state = 'unregistered';
+    stopping.abort(regError('registry_unavailable', 'unregistered before a registry had answered'));
+    try {
+      if (sent) await transport.call('unregister', { path, query: { runId }, timeoutMs: unregisterMs });
+    } catch (error) {
+      const gone = isRegError(error) && ['instance_not_found', 'generation_superseded'].includes(error.code);
+      if (!gone) throw error;
+    } finally {
+      finish('unregistered');
+    }
+  }
+
+  const run: Run = {
+    instanceId,
+    runId,
+    generation: () => generation ?? 0,
+    state: () => state,
+    refusal: () => refusal,
+    join,
+    update: (changes) => inTurn(() => send({ ...registration, ...changes })),
+    drain: () => (drained ??= drainNow()),
+    unregister: () => (ended ??= unregisterNow()),
+    say,
+    lastWord() {
+      if (!sent) return undefined;
+      return { addresses: addresses.map(String), path: operationPath('unregister', path, { runId }) };
+    },
+  };
+  return run;
+}
+
+function defaultInstanceId({ endpoints }: Pick<Registration, 'endpoints'>): string {
+  const url = endpoints?.[0]?.url ?? '';
+  if (URL.canParse(url)) return instanceIdOf(url);
+  throw invalid('endpoints.0.url', 'must be an absolute URL, like http://127.0.0.1:3001/tickets');
+}
+
+/** What cannot be a segment of a URL's path would ask for another operation (WHATWG URL §4.4). */
+function pathOf({ name }: Registration, instanceId: string): { service: string; id: string } {
+  const dots = /^\.{0,2}$/;
+  if (typeof name !== 'string' || dots.test(name) || !name.isWellFormed()) {
+    throw invalid('name', 'must be text, and not "." or ".."');
+  }
+  if (dots.test(instanceId) || !instanceId.isWellFormed())
+    throw invalid('instanceId', 'must not be "." or ".."');
+  return { service: name, id: instanceId };
+}
+
+function invalid(field: string, message: string): RegError {
+  return regError('invalid_request', `${field}: ${message}`, { errors: [{ field, message }] });
+}
