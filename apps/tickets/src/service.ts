@@ -2,12 +2,12 @@
 import { registerIfAsked } from '@reg/client';
 import { start } from './start.ts';
 
-const { server, origin } = await start();
+const { origin } = await start();
 
 await registerIfAsked({
   name: 'tickets',
   url: '/tickets',
   endpoints: [{ type: 'http', url: `${origin}/tickets` }],
   authorizedRoles: ['tickets-query'],
-  server, // so that leaving waits for the requests in flight
+  onRefused: 'exit', // refused for good: one line and exit code 1, not a service that nobody finds
 });

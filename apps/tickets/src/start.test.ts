@@ -1,4 +1,4 @@
-// The programs as they are started, app-only.js in a process of its own.
+// The programs as they are started, each in a process of its own.
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
@@ -7,9 +7,9 @@ import { hasMongod, startMongod } from '../../../tests/support/mongod.ts';
 import { skipWithout } from '../../../tests/support/part.ts';
 import { startProcess } from '../../../tests/support/process.ts';
 
-const program = new URL('../dist/app-only.js', import.meta.url).pathname;
+const program = (name: string) => new URL(`../dist/${name}.js`, import.meta.url).pathname;
 
-const startApp = (env: Record<string, string>) => startProcess('node', [program], { env });
+const startApp = (env: Record<string, string>) => startProcess('node', [program('app-only')], { env });
 
 test('PORT=0 takes a free port and prints it', async () => {
   await using app = await startApp({ PORT: '0' });
@@ -68,3 +68,18 @@ test.skipIf(skipWithout('a mongod', hasMongod))(
   },
   60_000,
 );
+
+test.each([
+  ['is not asked to register', undefined],
+  ['finds no registry', 'down'],
+])('the service serves where it %s', async (_, registry) => {
+  const SELF_REGISTRY = registry && `http://127.0.0.1:${await freePort()}`;
+  await using service = await startProcess('node', [program('service')], {
+    env: { PORT: '0', SELF_REGISTRY },
+  });
+  const [, origin] = await service.printed(/listening on (\S+)/);
+  expect(await (await fetch(`${origin}/tickets`)).json()).toHaveLength(4);
+
+  service.kill('SIGTERM');
+  expect(await service.ended).toEqual({ code: null, signal: 'SIGTERM' });
+});

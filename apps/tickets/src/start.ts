@@ -1,20 +1,17 @@
 // Starts the app where PORT and HOST say, with the tickets that MONGO_URL names, or those of the file.
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp } from './app.ts';
 import { openFileTickets } from './file-tickets.ts';
 import { openMongoTickets } from './mongo-tickets.ts';
 import type { TicketSource } from './tickets.ts';
 
-export interface Started {
-  readonly server: Server;
-  /** Where it is reached: `http://127.0.0.1:3001`. */
-  readonly origin: string;
-}
-
-/** What cannot be started is one line on stderr and exit code 1. */
-export async function start(): Promise<Started> {
+/**
+ * What cannot be started is one line on stderr and exit code 1.
+ * @returns where it is reached: `http://127.0.0.1:3001`
+ */
+export async function start(): Promise<{ readonly origin: string }> {
   const { HOST: host = '127.0.0.1', PORT: port = '3001', MONGO_URL: mongoUrl } = process.env;
   const tickets = await openTickets(mongoUrl).catch((error: Error) =>
     giveUp(`cannot read tickets: ${error.message}`),
@@ -30,7 +27,7 @@ export async function start(): Promise<Started> {
   const { port: taken } = server.address() as AddressInfo;
   const origin = `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
   console.log(`tickets listening on ${origin}`);
-  return { server, origin };
+  return { origin };
 }
 
 async function openTickets(mongoUrl: string | undefined): Promise<TicketSource> {
