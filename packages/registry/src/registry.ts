@@ -1,22 +1,37 @@
-import type { Catalog, ChangeSet, Position, Reply, RegistrationBody, Snapshot } from '@reg/schema';
-
-/** Which run of an instance is meant: exactly one of the three; `force` is an operator's. */
-export interface RunName {
-  readonly generation?: number | undefined;
-  readonly runId?: string | undefined;
-  readonly force?: boolean | undefined;
-}
+// The registry: each operation is a rule that decides on the view (join, leave, move-path, reaper: pure,
+// `now` goes in), and a write to the store in the same turn, so that nobody comes between.
+import {
+  type Catalog,
+  type ChangeSet,
+  isRegError,
+  type Position,
+  type RegistrationBody,
+  type Reply,
+  regError,
+  type Snapshot,
+} from '@reg/schema';
+import { type Clock, createSystemClock } from './clock.ts';
+import type { PathGrant } from './conflict.ts';
+import type { Decision } from './decision.ts';
+import { createGateways } from './gateways.ts';
+import { decideJoin } from './join.ts';
+import { checkRun, type RunName, renewedUntil } from './lease.ts';
+import { decideDrain, decideUnregister, describe } from './leave.ts';
+import { createListings } from './listings.ts';
+import { decideMovePath, type PathMove } from './move-path.ts';
+import { startReaper } from './reaper-timer.ts';
+import { type InstanceName, instanceKey, type Renewal, type Store } from './store.ts';
 
 /** Wait, at most `waitMs`, until every connected gateway has applied the change. */
 export interface Waiting {
   readonly waitFor?: 'gateways' | undefined;
+  /** @default 5_000 for register, 1_000 for drain */
   readonly waitMs?: number | undefined;
 }
 
-/** One instance, and why it is spoken of. */
-export interface InstanceName {
-  readonly service: string;
-  readonly id: string;
+/** A renewal as it is asked for. */
+export interface RenewalRequest extends InstanceName {
+  readonly generation: number;
 }
 
 /**
@@ -24,22 +39,224 @@ export interface InstanceName {
  * its reply, and throws a RegError whose code the contract names. It knows no HTTP.
  */
 export interface Registry {
-  register(name: InstanceName, body: RegistrationBody, waiting?: Waiting): Promise<Reply<'register'> & { created: boolean }>;
+  register(
+    name: InstanceName,
+    body: RegistrationBody,
+    waiting?: Waiting,
+  ): Promise<Reply<'register'> & { created: boolean }>;
   renew(name: InstanceName, generation: number): Promise<Reply<'renew'>>;
-  renewMany(renewals: readonly { service: string; id: string; generation: number }[]): Promise<Reply<'renewMany'>>;
-  drain(name: InstanceName, run: RunName, options?: Waiting & { reason?: string | undefined }): Promise<Reply<'drain'>>;
-  unregister(name: InstanceName, run: RunName, options?: { reason?: string | undefined }): Promise<Reply<'unregister'>>;
-  movePath(move: { path: string; from: string; to: string }): Promise<Reply<'movePath'>>;
+  renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>>;
+  drain(
+    name: InstanceName,
+    run: RunName,
+    options?: Waiting & { reason?: string | undefined },
+  ): Promise<Reply<'drain'>>;
+  unregister(
+    name: InstanceName,
+    run: RunName,
+    options?: { reason?: string | undefined },
+  ): Promise<Reply<'unregister'>>;
+  movePath(move: PathMove): Promise<Reply<'movePath'>>;
   listServices(): Reply<'listServices'>;
   getService(service: string): Reply<'getService'>;
   snapshot(): Snapshot;
   position(): Position;
-  /** With `gateway`: that gateway counts as connected while this runs, and 2 s longer. @throws `compacted` */
+  /**
+   * Change sets after a position; ends when `signal` aborts or the registry is closed. With `gateway`:
+   * that gateway counts as connected while this runs, and 2 s longer.
+   * @throws `compacted`, `limit_reached` at once, so that a refusal can still be an answer; later
+   * `compacted` when the reader fell behind
+   */
   changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet>;
   reportApplied(gateway: string, position: Position): void;
   health(): Reply<'health'>;
-  /** This registry as the catalog of a gateway in the same process. */
+  /** This registry as the catalog of a gateway in the same process; it counts as connected while it follows. */
   catalog(gateway: string): Catalog;
   /** Ends the reaper and every watch; the store is closed too. */
   close(): Promise<void>;
+}
+
+export interface RegistryOptions {
+  readonly store: Store;
+  /** @default the system's */
+  readonly clock?: Clock;
+  /** Who may have `/`. @default nobody */
+  readonly grants?: readonly PathGrant[];
+  /** @default 200_000 */
+  readonly maxInstances?: number;
+}
+
+export function createRegistry({
+  store,
+  clock = createSystemClock(),
+  grants = [],
+  maxInstances = 200_000,
+}: RegistryOptions): Registry {
+  const { view } = store;
+  const gateways = createGateways(clock);
+  let storeFault: string | undefined;
+
+  /** @throws `store_unavailable` for whatever is wrong with the store itself; health says so until it works */
+  async function guarded<Result>(work: Promise<Result>): Promise<Result> {
+    try {
+      const result = await work;
+      storeFault = undefined;
+      return result;
+    } catch (cause) {
+      if (isRegError(cause) && cause.code !== 'store_unavailable') throw cause;
+      storeFault = isRegError(cause) ? cause.message : 'the store did not take a write';
+      throw regError('store_unavailable', storeFault, { cause });
+    }
+  }
+
+  async function commit({ changes, replaces }: Decision, now: number): Promise<Position> {
+    if (changes.length === 0) return view.position;
+    const { revision } = await guarded(store.write(changes, replaces, now));
+    return { epoch: view.position.epoch, revision };
+  }
+
+  async function missingAt(position: Position, { waitFor, waitMs }: Waiting, defaultMs: number) {
+    if (waitFor === undefined) return {};
+    return { missing: await gateways.waitFor(position, waitMs ?? defaultMs) };
+  }
+
+  /** @throws `instance_not_found`, `generation_superseded` */
+  function decideRenewal({ generation, ...name }: RenewalRequest, now: number): Renewal {
+    const key = instanceKey(name);
+    const lease = view.leases.get(key);
+    checkRun(lease ?? view.tombstones.get(key), { generation }, describe(name));
+    if (!lease)
+      throw regError('instance_not_found', `the lease of ${describe(name)} has ended: register again`);
+    return { key, generation, expiresAt: renewedUntil(lease, now) };
+  }
+
+  async function renewOne(renewal: Renewal, name: InstanceName): Promise<void> {
+    const lost = await guarded(store.renew([renewal]));
+    if (lost.length > 0) throw regError('instance_not_found', `${describe(name)} is not registered any more`);
+  }
+
+  async function renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>> {
+    const now = clock.now();
+    const allowed: Renewal[] = [];
+    const results = renewals.map(({ service, id, generation }) => {
+      try {
+        const renewal = decideRenewal({ service, id, generation }, now);
+        allowed.push(renewal);
+        return { service, id, leaseUntil: renewal.expiresAt };
+      } catch (error) {
+        return refusedRenewal({ service, id }, error);
+      }
+    });
+    const lost = new Set(await guarded(store.renew(allowed)));
+    return {
+      results: results.map((result) => {
+        const { service, id } = result;
+        if (!lost.has(instanceKey({ service, id })) || 'code' in result) return result;
+        return { service, id, code: 'instance_not_found' as const, detail: 'not registered any more' };
+      }),
+    };
+  }
+
+  const reaper = startReaper({ clock, view, commit });
+  const listings = createListings(view, () => reaper.seen().holdingBack);
+
+  function changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet> {
+    const sets = store.changes(after, signal);
+    if (gateway === undefined) return sets;
+    const closed = gateways.opened(gateway);
+    signal.addEventListener('abort', closed, { once: true });
+    if (signal.aborted) closed();
+    return watched(sets, () => {
+      signal.removeEventListener('abort', closed);
+      closed();
+    });
+  }
+
+  function health(): Reply<'health'> {
+    const { holdingBack, overdue, leased } = reaper.seen();
+    const reasons = [
+      ...(holdingBack ? [`holding back: ${overdue} of ${leased} leases are overdue, nobody expires`] : []),
+      ...(storeFault === undefined ? [] : [storeFault]),
+    ];
+    const none = { epoch: view.position.epoch, revision: 0 };
+    return {
+      status: reasons.length === 0 ? 'ok' : 'degraded',
+      reasons,
+      ...view.position,
+      services: view.services.size,
+      instances: view.leases.size,
+      holdingBack,
+      gateways: gateways.connected().map(({ id, applied = none }) => ({ id, ...applied })),
+    };
+  }
+
+  return {
+    async register(name, body, waiting = {}) {
+      const now = clock.now();
+      const join = decideJoin(view, name, body, { grants, maxInstances }, store.nextRevision(now), now);
+      const { instanceId, generation, lease } = join.instance;
+      const leaseUntil = lease === 'none' ? null : now + lease.ttlMs;
+      const position = await commit(join, now);
+      if (join.renews) await renewOne({ key: instanceKey(name), generation, expiresAt: leaseUntil }, name);
+      const missing = await missingAt(position, waiting, 5_000);
+      return { instanceId, generation, leaseUntil, ...position, ...missing, created: join.created };
+    },
+    async renew(name, generation) {
+      const renewal = decideRenewal({ ...name, generation }, clock.now());
+      await renewOne(renewal, name);
+      return { leaseUntil: renewal.expiresAt };
+    },
+    renewMany,
+    async drain(name, run, waiting = {}) {
+      const position = await commit(decideDrain(view, name, run), clock.now());
+      return { ...position, ...(await missingAt(position, waiting, 1_000)) };
+    },
+    async unregister(name, run, { reason } = {}) {
+      return commit(decideUnregister(view, name, run, reason), clock.now());
+    },
+    async movePath(move) {
+      return commit(decideMovePath(view, move, grants), clock.now());
+    },
+    ...listings,
+    position: () => view.position,
+    changes,
+    reportApplied: gateways.reported,
+    health,
+    catalog: (gateway) => ({
+      async snapshot() {
+        return listings.snapshot();
+      },
+      async *changes(after, signal) {
+        yield* changes(after, signal, gateway);
+        if (!signal.aborted) throw regError('registry_unavailable', 'the registry is closed');
+      },
+      async applied(position) {
+        try {
+          gateways.reported(gateway, position);
+        } catch {
+          // One gateway too many: `changes` has refused it, so nobody waits for its word.
+        }
+      },
+    }),
+    async close() {
+      reaper.stop();
+      gateways.close();
+      await store.close();
+    },
+  };
+}
+
+async function* watched(sets: AsyncIterable<ChangeSet>, closed: () => void): AsyncGenerator<ChangeSet> {
+  try {
+    yield* sets;
+  } finally {
+    closed();
+  }
+}
+
+/** @throws what is no answer to one renewal alone */
+function refusedRenewal({ service, id }: InstanceName, error: unknown) {
+  if (!isRegError(error)) throw error;
+  if (error.code !== 'instance_not_found' && error.code !== 'generation_superseded') throw error;
+  return { service, id, code: error.code, detail: error.message };
 }

@@ -1,48 +1,62 @@
 import type { Change, ChangeSet, Instance, Position, ServiceDefinition } from '@reg/schema';
 import type { Lease } from './lease.ts';
 
-/** `service` and `instanceId` in one string; made and read only by `instanceKey`. */
+/** `service` and `instanceId` in one string; made by `instanceKey`, read by `instanceNameOf`. */
 export type InstanceKey = string & { readonly brand: 'InstanceKey' };
 
+/** One instance of a service, by name. */
+export interface InstanceName {
+  readonly service: string;
+  readonly id: string;
+}
+
 /** NUL is no character of a name or an id, so two pairs never share a key. */
-export function instanceKey(service: string, instanceId: string): InstanceKey {
-  return `${service}\u0000${instanceId}` as InstanceKey;
+export function instanceKey({ service, id }: InstanceName): InstanceKey {
+  return `${service}\u0000${id}` as InstanceKey;
+}
+
+export function instanceNameOf(key: InstanceKey): InstanceName {
+  const end = key.indexOf('\u0000');
+  return { service: key.slice(0, end), id: key.slice(end + 1) };
 }
 
 /** A renewal that the rules allowed: the lease as it stands then. */
 export interface Renewal {
   readonly key: InstanceKey;
   readonly generation: number;
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
+  /** Milliseconds since 1970; null without a lease. */
+  readonly expiresAt: number | null;
 }
 
 export interface ServiceState {
   readonly definition: ServiceDefinition;
   readonly instances: ReadonlyMap<string, Instance>;
-  /** When the last instance expired; undefined while one lives. Milliseconds since 1970. */
-  readonly emptySince?: number | undefined;
 }
 
 /** What the rules decide on: everything, in memory, at one revision. Reads never wait. */
 export interface View {
   readonly position: Position;
   readonly services: ReadonlyMap<string, ServiceState>;
-  /** Of the living and of the gone (tombstones): no generation is ever given twice. */
+  /** Of every listed instance, with and without an end. */
   readonly leases: ReadonlyMap<InstanceKey, Lease>;
-  /** Public path → the service that holds it. */
+  /** Of those gone in the last 24 h, oldest first: no generation is ever given twice. */
+  readonly tombstones: ReadonlyMap<InstanceKey, Lease>;
+  /** Services without instances and since when (milliseconds since 1970), oldest first. */
+  readonly emptySince: ReadonlyMap<string, number>;
+  /** Canonical public path (`canonicalPath`) → the service that holds it. */
   readonly paths: ReadonlyMap<string, string>;
   /** Slug → the service that holds it. */
   readonly slugs: ReadonlyMap<string, string>;
   /** Canonical address → who lists it. */
-  readonly addresses: ReadonlyMap<string, ReadonlyMap<InstanceKey, { service: string; instanceId: string }>>;
+  readonly addresses: ReadonlyMap<string, ReadonlySet<InstanceKey>>;
 }
 
 /**
  * What the registry must not forget. `storeSuite` tests each promise by its number.
  * 1. A change is durable before its promise resolves. Price: one fsync, or one majority write.
  * 2. One write, one revision, never back; it may hold several changes, all or none.
- * 3. A write names the generations it replaces (0: nobody); if one moved on, it throws and changes nothing.
+ * 3. A write names the generations it replaces (0: nobody is listed); if one moved on, it throws
+ *    `generation_superseded` and changes nothing.
  * 4. `changes` skips nothing or throws `compacted`. Price: a bounded log, at least 10,000 change sets.
  * 5. NOT promised: renewals survive a crash. Gain: no fsync per heartbeat. Price: grace for all.
  * 6. `view` holds every write that was answered, and follows whatever else writes to the store.
@@ -54,10 +68,17 @@ export interface Store {
    * A write decided on `view` in the same turn of the event loop sees nobody come between.
    */
   nextRevision(now: number): number;
-  write(changes: readonly Change[], replaces: ReadonlyMap<InstanceKey, number>, now: number): Promise<ChangeSet>;
+  write(
+    changes: readonly Change[],
+    replaces: ReadonlyMap<InstanceKey, number>,
+    now: number,
+  ): Promise<ChangeSet>;
   /** @returns keys that nobody holds with that generation any more: their clients must register again */
   renew(renewals: readonly Renewal[]): Promise<readonly InstanceKey[]>;
-  /** Change sets after a position, then as they come; ends when `signal` aborts. @throws `compacted` */
+  /**
+   * Change sets after a position, then as they come; ends when `signal` aborts or the store is closed.
+   * A position ahead of the store's waits. @throws `compacted`, at once where it is known at once
+   */
   changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
   close(): Promise<void>;
 }

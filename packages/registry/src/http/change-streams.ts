@@ -48,9 +48,10 @@ async function stream(
   response.once('close', end);
   signal.addEventListener('abort', end);
   if (signal.aborted || response.destroyed) end();
-  const sets = registry.changes(after, ending.signal, gateway)[Symbol.asyncIterator]();
+  let sets: AsyncIterator<ChangeSet> | undefined;
   let stopBeat: (() => void) | undefined;
   try {
+    sets = registry.changes(after, ending.signal, gateway)[Symbol.asyncIterator]();
     const first = sets.next();
     await Promise.race([first, nextTurn()]); // a refusal known now is an answer, not an event
     begin(response, formatPosition(after));
@@ -66,7 +67,7 @@ async function stream(
     stopBeat?.();
     signal.removeEventListener('abort', end);
     end();
-    await sets.return?.();
+    await sets?.return?.();
     if (response.headersSent) response.end();
   }
 }

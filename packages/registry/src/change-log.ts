@@ -1,0 +1,88 @@
+// The recent history, in memory. Watchers read it at their own pace and hold no queue of their own: who
+// falls behind what is kept is told so (`compacted`).
+import { type ChangeSet, formatPosition, type Position, regError } from '@reg/schema';
+
+export interface ChangeLog {
+  append(changeSet: ChangeSet): void;
+  /** Change sets after a position, then as they come. @throws `compacted`, at once or when it fell behind */
+  follow(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
+  /** Ends every follower. */
+  close(): void;
+}
+
+/**
+ * @param start the position before the first change set
+ * @param options.capacity change sets kept at least; up to twice as many are. @default 10_000
+ */
+export function createChangeLog(start: Position, { capacity = 10_000 } = {}): ChangeLog {
+  const kept: ChangeSet[] = [];
+  let compactedUpTo = start.revision;
+  let closed = false;
+  const wake = new Set<() => void>();
+
+  function wakeAll(): void {
+    for (const resolve of wake) resolve();
+    wake.clear();
+  }
+
+  /** Index of the first one kept after `revision`; revisions have gaps, so it is searched by halves. */
+  function firstAfter(revision: number): number {
+    let low = 0;
+    let high = kept.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((kept[middle]?.revision ?? 0) <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  function checkKept(after: Position): void {
+    if (after.epoch === start.epoch && after.revision >= compactedUpTo) return;
+    throw regError('compacted', `${formatPosition(after)} can not be followed any more: take a snapshot`);
+  }
+
+  function nextAppend(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done);
+        wake.delete(done);
+        resolve();
+      };
+      signal.addEventListener('abort', done);
+      wake.add(done);
+    });
+  }
+
+  async function* read(after: Position, signal: AbortSignal): AsyncGenerator<ChangeSet> {
+    let seen = after.revision;
+    while (!signal.aborted && !closed) {
+      checkKept({ epoch: after.epoch, revision: seen });
+      const next = kept[firstAfter(seen)];
+      if (next === undefined) {
+        await nextAppend(signal);
+        continue;
+      }
+      seen = next.revision;
+      yield next;
+    }
+  }
+
+  return {
+    append(changeSet) {
+      kept.push(changeSet);
+      if (kept.length >= 2 * capacity) {
+        compactedUpTo = kept.splice(0, capacity).at(-1)?.revision ?? compactedUpTo;
+      }
+      wakeAll();
+    },
+    follow(after, signal) {
+      checkKept(after);
+      return read(after, signal);
+    },
+    close() {
+      closed = true;
+      wakeAll();
+    },
+  };
+}

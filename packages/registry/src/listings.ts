@@ -1,0 +1,43 @@
+// What readers get: the view as arrays. The snapshot is kept until the next change; what was not changed
+// is not built again. Leases move without a revision, so a listing is built each time.
+import { type ListedService, type Reply, regError, type Service, type Snapshot, slug } from '@reg/schema';
+import { instanceKey, type ServiceState, type View } from './store.ts';
+
+export interface Listings {
+  snapshot(): Snapshot;
+  listServices(): Reply<'listServices'>;
+  /** @throws `service_not_found` */
+  getService(name: string): Reply<'getService'>;
+}
+
+export function createListings(view: View, isHoldingBack: () => boolean): Listings {
+  let kept: Snapshot | undefined;
+
+  function listService({ definition, instances }: ServiceState): ListedService {
+    const listed = [...instances.values()].map((instance) => {
+      const lease = view.leases.get(instanceKey({ service: definition.name, id: instance.instanceId }));
+      return { ...instance, leaseUntil: lease?.expiresAt ?? null };
+    });
+    return { ...definition, slug: slug(definition.name), instances: listed };
+  }
+
+  return {
+    snapshot() {
+      if (kept?.revision === view.position.revision) return kept;
+      const services = [...view.services.values()].map(
+        ({ definition, instances }): Service => ({ ...definition, instances: [...instances.values()] }),
+      );
+      kept = { ...view.position, services };
+      return kept;
+    },
+    listServices() {
+      const services = [...view.services.values()].map(listService);
+      return { ...view.position, holdingBack: isHoldingBack(), services };
+    },
+    getService(name) {
+      const service = view.services.get(name);
+      if (!service) throw regError('service_not_found', `there is no service ${name}`);
+      return { ...view.position, holdingBack: isHoldingBack(), ...listService(service) };
+    },
+  };
+}

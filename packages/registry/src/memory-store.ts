@@ -1,0 +1,62 @@
+// A store that forgets when it ends. Its revisions begin at the wall clock's milliseconds, so that a
+// generation granted before a restart is still below those granted after it.
+import { randomBytes } from 'node:crypto';
+import { type ChangeSet, type Position, regError } from '@reg/schema';
+import { createChangeLog } from './change-log.ts';
+import { type Clock, createSystemClock } from './clock.ts';
+import { type InstanceKey, instanceNameOf, type Store } from './store.ts';
+import { createView } from './view.ts';
+
+export interface MemoryStoreOptions {
+  /** @default the system's */
+  readonly clock?: Clock;
+  /** Change sets kept at least for those who follow. @default 10_000 */
+  readonly logCapacity?: number;
+}
+
+export function createMemoryStore({
+  clock = createSystemClock(),
+  logCapacity,
+}: MemoryStoreOptions = {}): Store {
+  const start: Position = { epoch: randomBytes(8).toString('hex'), revision: clock.now() };
+  const view = createView(start);
+  const log = createChangeLog(start, logCapacity === undefined ? {} : { capacity: logCapacity });
+  let closed = false;
+
+  const nextRevision = (now: number) => Math.max(view.position.revision + 1, now);
+
+  function checkOpen(): void {
+    if (closed) throw regError('store_unavailable', 'the store is closed');
+  }
+
+  function checkReplaced(replaces: ReadonlyMap<InstanceKey, number>): void {
+    for (const [key, generation] of replaces) {
+      const held = view.leases.get(key)?.generation ?? 0;
+      if (held === generation) continue;
+      const { service, id } = instanceNameOf(key);
+      throw regError('generation_superseded', `instance ${id} of ${service} moved on to generation ${held}`);
+    }
+  }
+
+  return {
+    view,
+    nextRevision,
+    async write(changes, replaces, now) {
+      checkOpen();
+      checkReplaced(replaces);
+      const changeSet: ChangeSet = { revision: nextRevision(now), at: now, changes: [...changes] };
+      view.apply(changeSet);
+      log.append(changeSet);
+      return changeSet;
+    },
+    async renew(renewals) {
+      checkOpen();
+      return renewals.filter((renewal) => !view.renew(renewal)).map(({ key }) => key);
+    },
+    changes: log.follow,
+    async close() {
+      closed = true;
+      log.close();
+    },
+  };
+}

@@ -1,0 +1,162 @@
+// What the rules decide on, made of nothing but the changes: whoever applies the same change sets in
+// order holds the same view. It changes in place (no copy of 10,000 instances per write); an instance
+// itself is never changed, only replaced.
+import {
+  type Change,
+  type ChangeSet,
+  canonicalAddress,
+  type Instance,
+  type Position,
+  type ServiceDefinition,
+  slug,
+} from '@reg/schema';
+import { canonicalPath } from './canonical-path.ts';
+import { buryLease, type Lease, leaseOf } from './lease.ts';
+import { type InstanceKey, instanceKey, type Renewal, type View } from './store.ts';
+
+const tombstoneMs = 24 * 3_600_000;
+const tombstonesKept = 100_000;
+
+interface MutableService {
+  definition: ServiceDefinition;
+  readonly instances: Map<string, Instance>;
+}
+
+export interface MutableView extends View {
+  apply(changeSet: ChangeSet): void;
+  /** @returns false where nobody holds that generation any more */
+  renew(renewal: Renewal): boolean;
+}
+
+export function createView(start: Position): MutableView {
+  let position = start;
+  const services = new Map<string, MutableService>();
+  const leases = new Map<InstanceKey, Lease>();
+  const tombstones = new Map<InstanceKey, Lease>();
+  const emptySince = new Map<string, number>();
+  const paths = new Map<string, string>();
+  const slugs = new Map<string, string>();
+  const addresses = new Map<string, Set<InstanceKey>>();
+
+  function define(definition: ServiceDefinition, at: number): void {
+    const known = services.get(definition.name);
+    if (known) {
+      freePath(known.definition);
+      known.definition = definition;
+    } else {
+      services.set(definition.name, { definition, instances: new Map() });
+      emptySince.set(definition.name, at);
+    }
+    paths.set(canonicalPath(definition.url), definition.name);
+    slugs.set(slug(definition.name), definition.name);
+  }
+
+  /** In a swap of two paths the other service holds ours already. */
+  function freePath({ name, url }: ServiceDefinition): void {
+    if (paths.get(canonicalPath(url)) === name) paths.delete(canonicalPath(url));
+  }
+
+  function remove(name: string): void {
+    const known = services.get(name);
+    if (!known) return;
+    freePath(known.definition);
+    slugs.delete(slug(name));
+    emptySince.delete(name);
+    services.delete(name);
+  }
+
+  function list(service: string, instance: Instance, at: number): void {
+    const key = instanceKey({ service, id: instance.instanceId });
+    const instances = services.get(service)?.instances;
+    const before = instances?.get(instance.instanceId);
+    if (before) freeAddresses(key, before);
+    instances?.set(instance.instanceId, instance);
+    emptySince.delete(service);
+    for (const { url } of instance.endpoints) holdersOf(canonicalAddress(url)).add(key);
+    leases.set(key, leaseOf(leases.get(key) ?? tombstones.get(key), instance, at));
+    tombstones.delete(key);
+  }
+
+  function holdersOf(address: string): Set<InstanceKey> {
+    const known = addresses.get(address);
+    if (known) return known;
+    const holders = new Set<InstanceKey>();
+    addresses.set(address, holders);
+    return holders;
+  }
+
+  function freeAddresses(key: InstanceKey, { endpoints }: Instance): void {
+    for (const address of endpoints.map(({ url }) => canonicalAddress(url))) {
+      const holders = addresses.get(address);
+      holders?.delete(key);
+      if (holders?.size === 0) addresses.delete(address);
+    }
+  }
+
+  function bury(service: string, id: string, at: number, ended: boolean): void {
+    const key = instanceKey({ service, id });
+    const instances = services.get(service)?.instances;
+    const instance = instances?.get(id);
+    const lease = leases.get(key);
+    if (!instances || !instance || !lease) return;
+    freeAddresses(key, instance);
+    instances.delete(id);
+    leases.delete(key);
+    tombstones.set(key, buryLease(lease, at, ended));
+    if (instances.size === 0) emptySince.set(service, at);
+  }
+
+  function forgetOldTombstones(now: number): void {
+    for (const [key, { gone }] of tombstones) {
+      if (tombstones.size <= tombstonesKept && (gone?.at ?? 0) > now - tombstoneMs) return;
+      tombstones.delete(key);
+    }
+  }
+
+  function applyOne(change: Change, at: number): void {
+    switch (change.kind) {
+      case 'service-updated':
+        define(change.service, at);
+        break;
+      case 'service-removed':
+        remove(change.service);
+        break;
+      case 'instance-registered':
+      case 'instance-updated':
+        list(change.service, change.instance, at);
+        break;
+      case 'instance-drained':
+        services.get(change.service)?.instances.set(change.instance.instanceId, change.instance);
+        break;
+      case 'instance-unregistered':
+        bury(change.service, change.instanceId, at, !change.force);
+        break;
+      case 'instance-expired':
+        bury(change.service, change.instanceId, at, false);
+    }
+  }
+
+  return {
+    get position() {
+      return position;
+    },
+    services,
+    leases,
+    tombstones,
+    emptySince,
+    paths,
+    slugs,
+    addresses,
+    apply({ revision, at, changes }) {
+      for (const change of changes) applyOne(change, at);
+      forgetOldTombstones(at);
+      position = { epoch: start.epoch, revision };
+    },
+    renew({ key, generation, expiresAt }) {
+      const lease = leases.get(key);
+      if (lease?.generation !== generation) return false;
+      leases.set(key, { ...lease, expiresAt });
+      return true;
+    },
+  };
+}
