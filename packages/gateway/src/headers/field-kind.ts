@@ -58,18 +58,27 @@ const exact = new Map(
   Object.entries(kinds).flatMap(([kind, names]) => names.map((name) => [name, kind as FieldKind] as const)),
 );
 
-/** Lower-case first letters of every name above: all other names are plain at the first look. */
-const firstLetters = new Set([...exact.keys(), 'x'].map((name) => name.charCodeAt(0)));
+/** Names seen before: requests repeat them, and a lookup costs a seventh of the rules below. */
+const remembered = new Map<string, FieldKind>();
+const maxRemembered = 1_000;
+const maxRememberedCharacters = 64;
+
+/** What may be done with a field of this name, in any case and with any separator. */
+export function kindOf(name: string): FieldKind {
+  const known = remembered.get(name);
+  if (known) return known;
+  const kind = classify(name);
+  if (name.length > maxRememberedCharacters) return kind;
+  if (remembered.size >= maxRemembered) remembered.clear(); // somebody makes up names: begin again
+  remembered.set(name, kind);
+  return kind;
+}
 
 /**
  * CGI, WSGI and PHP turn `-`, `_` and more into one character, so `X_Forwarded.For` reaches an app as
  * `X-Forwarded-For`: whatever is neither letter nor digit counts as `-` here.
  */
-export function kindOf(name: string): FieldKind {
-  if (!firstLetters.has(name.charCodeAt(0) | 0x20)) return 'plain';
-  const lower = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
-  const kind = exact.get(lower);
-  if (kind) return kind;
-  if (!lower.startsWith('x-')) return 'plain';
-  return prefixes.find(([prefix]) => lower.startsWith(prefix))?.[1] ?? 'plain';
+function classify(name: string): FieldKind {
+  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
+  return exact.get(plain) ?? prefixes.find(([prefix]) => plain.startsWith(prefix))?.[1] ?? 'plain';
 }

@@ -25,7 +25,7 @@ export interface TokenVerifierOptions {
   readonly issuer?: string | undefined;
   /** The claim that holds the roles; `scope` may also be words. @default 'roles' */
   readonly rolesClaim?: string | undefined;
-  /** Milliseconds since 1970. @default Date.now */
+  /** Milliseconds since 1970, of the wall clock: `exp` is its time, also after the machine slept. @default Date.now */
   readonly now?: (() => number) | undefined;
   /** How many verified tokens are kept; the oldest go first. @default 10_000 */
   readonly maxRemembered?: number | undefined;
