@@ -1,0 +1,92 @@
+// One call of an operation of the registry's HTTP API, by its name.
+import type { Reply } from '@reg/schema';
+import { type OperationName, operationPath, operations } from '@reg/schema/operations';
+import {
+  type FieldFault,
+  isRegError,
+  type ProblemCode,
+  problems,
+  type RegError,
+  regError,
+} from '@reg/schema/problem';
+
+export interface Call {
+  /** One address or several, separated by commas: the next is tried where one does not answer, or with 503. */
+  readonly registry: string;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | boolean | undefined>>;
+  readonly body?: unknown;
+}
+
+/** Longer than the registry itself ever waits where nobody asked it to. */
+const answerWithinMs = 10_000;
+
+/** @throws RegError: the registry's problem as it came, or `registry_unavailable` */
+export async function callRegistry<Name extends OperationName>(name: Name, call: Call): Promise<Reply<Name>> {
+  let failure: unknown;
+  for (const address of call.registry.split(',')) {
+    try {
+      return (await callAddress(address.trim(), name, call)) as Reply<Name>;
+    } catch (error) {
+      if (!isRegError(error) || error.status !== 503) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+async function callAddress(address: string, name: OperationName, call: Call): Promise<unknown> {
+  const { parameters, query, body } = call;
+  let status: number;
+  let text: string;
+  try {
+    const response = await fetch(address.replace(/\/+$/, '') + operationPath(name, parameters, query), {
+      method: operations[name].method,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(answerWithinMs),
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      }),
+    });
+    status = response.status;
+    text = await response.text();
+  } catch (cause) {
+    throw regError('registry_unavailable', `no registry answers at ${address} (${reasonOf(cause)})`, {
+      cause,
+    });
+  }
+  const reply = parseObject(text);
+  if (reply === undefined)
+    throw regError('registry_unavailable', `${address} answers, but not as a registry does`);
+  if (status >= 400) throw refusalOf(reply, status, address);
+  return reply;
+}
+
+/** fetch says no more than "fetch failed"; its cause knows why. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return `silent for ${answerWithinMs / 1_000} s`;
+  const cause = error.cause as NodeJS.ErrnoException | undefined;
+  return cause?.code ?? cause?.message ?? error.message;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined; // the caller says who answered so
+  }
+}
+
+function refusalOf(problem: Record<string, unknown>, status: number, address: string): RegError {
+  const { code, detail, errors } = problem;
+  if (typeof code !== 'string') {
+    return regError('registry_unavailable', `${address} answers ${status}, but not as a registry does`);
+  }
+  if (!Object.hasOwn(problems, code)) return regError('internal', `the registry says ${code}: ${detail}`);
+  return regError(code as ProblemCode, String(detail), {
+    errors: Array.isArray(errors) ? (errors as FieldFault[]) : undefined,
+  });
+}

@@ -1,0 +1,107 @@
+// `reg register`: says where a service is that does not say it itself.
+import { register as registerAndKeep } from '@reg/client';
+import type { AuthorizedRoles, Endpoint, LeaseSetting, Registration } from '@reg/schema';
+import { instanceIdOf } from '@reg/schema/address';
+import { InvalidArgumentError } from 'commander';
+import { callRegistry } from '../api.ts';
+import { note, printJson, printLine } from '../print.ts';
+
+export interface RegisterOptions {
+  readonly registry: string;
+  readonly url: string;
+  readonly endpoint: readonly string[];
+  readonly type?: readonly string[];
+  readonly roles?: readonly string[];
+  readonly anyRole?: readonly string[];
+  readonly public?: boolean;
+  readonly id?: string;
+  readonly runId?: string;
+  readonly lease: LeaseSetting;
+  readonly version?: string;
+  readonly zone?: string;
+  readonly tag?: readonly string[];
+  readonly meta?: readonly string[];
+  readonly owner?: string;
+  readonly redefine?: boolean;
+  readonly json?: boolean;
+}
+
+/** Without a lease it is done when it is listed; with one it stays, keeps the lease and leaves on a signal. */
+export async function register(name: string, options: RegisterOptions): Promise<void> {
+  const registration = registrationOf(name, options);
+  if (registration.lease === 'none') {
+    const { name: service, instanceId: id, ...body } = registration;
+    const parameters = { service, id };
+    const reply = await callRegistry('register', { registry: options.registry, parameters, body });
+    show(registration, reply, options);
+    return;
+  }
+  const { registry } = options;
+  const kept = await registerAndKeep({ ...registration, registry, onRefused: 'exit', log: note });
+  show(registration, { generation: kept.generation }, options);
+}
+
+function show(
+  { name, instanceId, url, endpoints, lease }: Registration,
+  reply: { readonly generation: number },
+  { json }: RegisterOptions,
+): void {
+  const addresses = endpoints.map((endpoint) => endpoint.url).join(', ');
+  if (json) printJson({ name, instanceId, url, endpoints, lease, ...reply });
+  else printLine(`registered  ${name}  ${instanceId}  ${url} -> ${addresses}`);
+}
+
+/** What the registry can judge is left to the registry: it names the field and the reason. */
+export function registrationOf(
+  name: string,
+  options: RegisterOptions,
+): Registration & { instanceId: string } {
+  const endpoints = endpointsOf(options.endpoint, options.type);
+  const { url, runId, lease, version, zone, tag, owner, redefine } = options;
+  return {
+    name,
+    url,
+    endpoints,
+    authorizedRoles: rolesOf(options),
+    access: options.public ? 'public' : 'token',
+    instanceId: options.id ?? defaultIdOf(endpoints),
+    runId,
+    lease,
+    version,
+    zone,
+    tags: tag && [...tag],
+    metadata: metadataOf(options.meta),
+    owner,
+    redefine,
+  };
+}
+
+/** One type for all of them, or one for each, in their order. */
+function endpointsOf(urls: readonly string[], types: readonly string[] = ['http']): Endpoint[] {
+  if (types.length !== 1 && types.length !== urls.length) {
+    throw new InvalidArgumentError(`give --type once, or once for each of the ${urls.length} endpoints`);
+  }
+  return urls.map((url, index) => ({ type: (types[index] ?? types[0]) as Endpoint['type'], url }));
+}
+
+function rolesOf({ roles, anyRole }: RegisterOptions): AuthorizedRoles {
+  return anyRole ? { anyOf: [...anyRole] } : [...(roles ?? [])];
+}
+
+function defaultIdOf([first]: readonly Endpoint[]): string {
+  if (first && URL.canParse(first.url)) return instanceIdOf(first.url);
+  throw new InvalidArgumentError(
+    `--endpoint needs a URL, like http://127.0.0.1:3001/tickets, not ${first?.url}`,
+  );
+}
+
+function metadataOf(pairs: readonly string[] | undefined): Record<string, string> | undefined {
+  if (pairs === undefined) return undefined;
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new InvalidArgumentError(`--meta needs key=value, not ${pair}`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}

@@ -1,0 +1,88 @@
+// `reg up`: a registry and a gateway in one process, or either alone, until a signal ends it.
+import { mkdir } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
+import { InvalidArgumentError } from 'commander';
+import { callerTokens, type TokenSettings } from '../caller-tokens.ts';
+import { createLogLines, type LogForm } from '../log-lines.ts';
+import type { Part } from '../part.ts';
+import { printJson, printLine } from '../print.ts';
+import { dataFolder } from '../secret-file.ts';
+import { startGateway } from '../start-gateway.ts';
+import { startRegistry } from '../start-registry.ts';
+import { stopSignal } from '../stop-signal.ts';
+
+export interface UpOptions extends TokenSettings {
+  readonly gatewayPort: number;
+  readonly registryPort: number;
+  readonly host: string;
+  readonly registryOnly?: boolean;
+  readonly gatewayOnly?: boolean;
+  readonly registry: string;
+  readonly data?: string;
+  readonly grantPath?: readonly string[];
+  readonly log?: LogForm;
+  readonly json?: boolean;
+}
+
+/** What runs, as it is printed. */
+interface Running {
+  readonly gateway?: string;
+  readonly registry?: string;
+  readonly data: string;
+  /** Where the secret is, never the secret itself. */
+  readonly jwtSecret?: string;
+  /** There was none before. */
+  readonly jwtSecretMade?: boolean;
+}
+
+export async function up(options: UpOptions): Promise<void> {
+  refuseBeyondLoopback(options.host);
+  const stop = stopSignal();
+  const parts: Part[] = [];
+  try {
+    show(await start(options, parts), options.json);
+    await stop;
+  } finally {
+    for (const part of parts.reverse()) await part.close(); // the gateway first, then what it stands on
+  }
+}
+
+/** @param parts gets each part as it starts, so that it is closed also when a later one fails */
+async function start(options: UpOptions, parts: Part[]): Promise<Running> {
+  const data = dataFolder(options.data);
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  const log = createLogLines(options.log ?? (process.stderr.isTTY ? 'pretty' : 'json'));
+  parts.push(log);
+  // First of all: a secret that is no good must not cost a port.
+  const tokens = options.registryOnly ? undefined : await callerTokens(options, data);
+  const registry = options.gatewayOnly ? undefined : await startRegistry(options, log, parts);
+  const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
+  return {
+    ...(gateway && { gateway }),
+    ...(registry && { registry: registry.url }),
+    data,
+    ...(tokens && { jwtSecret: tokens.from, jwtSecretMade: tokens.made }),
+  };
+}
+
+/** Lines of two columns, and perhaps a remark. */
+function show(running: Running, json: boolean | undefined): void {
+  if (json) {
+    printJson(running);
+    return;
+  }
+  const { gateway, registry, data, jwtSecret, jwtSecretMade } = running;
+  if (gateway) printLine(`gateway  ${gateway}`);
+  if (registry) printLine(`registry ${registry}`);
+  printLine(`data     ${data}`);
+  if (jwtSecret)
+    printLine(`jwt-secret ${jwtSecret}${jwtSecretMade ? ' (made now, reg token finds it)' : ''}`);
+}
+
+/** Beyond this machine everybody could register and read: that takes credentials (docs/architecture.md). */
+function refuseBeyondLoopback(host: string): void {
+  if (host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))) return;
+  throw new InvalidArgumentError(
+    `--host ${host} is not loopback: beyond this machine the registry needs credentials, and has none yet`,
+  );
+}

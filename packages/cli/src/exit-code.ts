@@ -1,0 +1,36 @@
+// How a command ends that did not succeed: its exit code and its one line on stderr.
+import { isRegError, type RegError } from '@reg/schema/problem';
+import { CommanderError } from 'commander';
+import { printable } from './printable.ts';
+
+/** Promised in `reg --help` and README.md. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, unreachable: 3 } as const;
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (isRegError(error) && error.code === 'registry_unavailable') return exitCodes.unreachable;
+  return exitCodes.failed;
+}
+
+/** Undefined: commander printed the help or version that was asked for. Only a bug shows its stack. */
+export function describeError(error: unknown): string | undefined {
+  if (error instanceof CommanderError) return describeUsage(error);
+  if (isRegError(error)) return printable(describeRefusal(error));
+  if (isSystemError(error)) return `error: ${printable(error.message)}`;
+  return error instanceof Error ? (error.stack ?? error.message) : `error: ${printable(String(error))}`;
+}
+
+function describeUsage({ code, message }: CommanderError): string | undefined {
+  if (['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(code)) return undefined;
+  return `error: ${printable(message.replace(/^error: /, '').replaceAll('\n', ' '))}`;
+}
+
+function describeRefusal({ code, message, errors = [] }: RegError): string {
+  const faults = errors.map((fault) => `${fault.field} ${fault.message}`);
+  return [`${code}: ${message}`, ...faults].join('; ');
+}
+
+/** What the operating system refused (EACCES, ENOSPC, EADDRINUSE …): the user's to mend, no bug. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}

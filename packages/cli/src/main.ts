@@ -1,0 +1,153 @@
+#!/usr/bin/env node
+// reg: the command line, wired. What a command does is in commands/, loaded when it is called.
+import { Command } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import type { RegisterOptions } from './commands/register.ts';
+import type { ServicesOptions } from './commands/services.ts';
+import type { TokenOptions } from './commands/token.ts';
+import type { UnregisterOptions } from './commands/unregister.ts';
+import type { UpOptions } from './commands/up.ts';
+import type { WatchOptions } from './commands/watch.ts';
+import { describeError, exitCodeOf, exitCodes } from './exit-code.ts';
+import {
+  collect,
+  dataFlag,
+  dropEmptySettings,
+  durationOf,
+  flag,
+  jsonFlag,
+  jwtFlags,
+  leaseOf,
+  listOf,
+  nameOf,
+  portOf,
+  registryFlag,
+  runIdFlag,
+} from './options.ts';
+
+const program = new Command('reg')
+  .description('A service registry and gateway: run it, and say what runs where.')
+  .version(packageJson.version)
+  .enablePositionalOptions()
+  .exitOverride()
+  .configureOutput({ outputError: () => undefined }) // told once, at the end
+  .showSuggestionAfterError(false)
+  .addHelpText(
+    'after',
+    `
+Every flag has an environment name: REG_ and the flag in capitals (--registry is REG_REGISTRY).
+Exit codes: 0 ok, 1 refused or failed, 2 wrong usage, 3 the registry does not answer.`,
+  );
+
+const up = program
+  .command('up')
+  .description('run a registry and a gateway')
+  .addOption(flag('--gateway-port <port>', 'of the gateway, 0: any free one').argParser(portOf).default(3000))
+  .addOption(
+    flag('--registry-port <port>', 'of the registry API, 0: any free one').argParser(portOf).default(3100),
+  )
+  .addOption(flag('--host <address>', 'loopback address to listen on').default('127.0.0.1'))
+  .addOption(flag('--registry-only', 'run no gateway').conflicts('gatewayOnly'))
+  .addOption(flag('--gateway-only', 'run no registry, follow the one at --registry'))
+  .addOption(registryFlag());
+for (const option of jwtFlags()) up.addOption(option);
+up.addOption(dataFlag())
+  .addOption(
+    flag('--grant-path <path=service>', 'a reserved path and who may have it; repeatable').argParser(collect),
+  )
+  .addOption(
+    flag('--log <form>', 'on stderr (default: pretty on a terminal, else json)').choices(['json', 'pretty']),
+  )
+  .addOption(jsonFlag())
+  .action(async (options: UpOptions) => (await import('./commands/up.ts')).up(options));
+
+program
+  .command('register')
+  .description('list an instance of a service')
+  .argument('<name>', 'of the service: free text', nameOf)
+  .addOption(flag('--url <path>', 'its path at the gateway').makeOptionMandatory())
+  .addOption(
+    flag('--endpoint <url>', 'where the instance is; repeatable').argParser(collect).makeOptionMandatory(),
+  )
+  .addOption(
+    flag(
+      '--type <type>',
+      'http (default), http-get, http-post, amqp; repeatable, for each endpoint',
+    ).argParser(collect),
+  )
+  .addOption(flag('--roles <a,b>', 'a caller must have all; without: any valid token').argParser(listOf))
+  .addOption(flag('--any-role <a,b>', 'a caller must have one of these').argParser(listOf).conflicts('roles'))
+  .addOption(flag('--public', 'callers need no token').conflicts(['roles', 'anyRole']))
+  .addOption(
+    flag('--id <id>', 'of the instance (default: host-port of the first endpoint)').argParser(nameOf),
+  )
+  .addOption(runIdFlag())
+  .addOption(
+    flag('--lease <time>', 'none, or a time: stay, and keep the lease').argParser(leaseOf).default('none'),
+  )
+  .addOption(flag('--version <text>', 'of the instance'))
+  .addOption(flag('--zone <name>', 'where the instance is'))
+  .addOption(flag('--tag <text>', 'repeatable').argParser(collect))
+  .addOption(flag('--meta <key=value>', 'repeatable').argParser(collect))
+  .addOption(flag('--owner <text>', 'who looks after it'))
+  .addOption(flag('--redefine', 'change url, roles or access for all instances'))
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string, options: RegisterOptions) => {
+    await (await import('./commands/register.ts')).register(name, options);
+  });
+
+program
+  .command('unregister')
+  .description('take an instance out')
+  .argument('<name>', 'of the service', nameOf)
+  .addOption(flag('--id <id>', 'of the instance; not needed where there is only one').argParser(nameOf))
+  .addOption(runIdFlag())
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string, options: UnregisterOptions) => {
+    await (await import('./commands/unregister.ts')).unregister(name, options);
+  });
+
+program
+  .command('services')
+  .description('what is registered')
+  .argument('[name]', 'of one service', nameOf)
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string | undefined, options: ServicesOptions) => {
+    await (await import('./commands/services.ts')).services(name, options);
+  });
+
+program
+  .command('watch')
+  .description('a line per change')
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (options: WatchOptions) => (await import('./commands/watch.ts')).watch(options));
+
+const token = program
+  .command('token')
+  .description('a token that reg up accepts')
+  .addOption(flag('--sub <name>', 'whose token it is').makeOptionMandatory())
+  .addOption(flag('--roles <a,b>', 'what its holder may').argParser(listOf).default([], 'none'))
+  .addOption(flag('--ttl <time>', 'how long it is valid').argParser(durationOf).default(3_600_000, '1h'))
+  .addOption(dataFlag())
+  .addOption(jsonFlag())
+  .action(async (options: TokenOptions) => (await import('./commands/token.ts')).token(options));
+for (const option of jwtFlags()) token.addOption(option);
+
+// `reg watch | head -1`: who read enough wants no more, and that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(exitCodes.ok);
+});
+
+dropEmptySettings(program.commands, process.env);
+try {
+  await program.parseAsync();
+} catch (error) {
+  const description = describeError(error);
+  if (description !== undefined) process.stderr.write(`${description}\n`);
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,83 @@
+// Flags that several commands share, and how a flag's text becomes a value.
+import { parseDurationMs } from '@reg/schema/duration';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** A flag; `--jwt-secret` has the environment name `REG_JWT_SECRET`, and so has every other. */
+export function flag(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.env(`REG_${option.name().toUpperCase().replaceAll('-', '_')}`);
+}
+
+export const registryFlag = () =>
+  flag('--registry <url>', 'where the registry is; several: comma-separated')
+    .default('http://127.0.0.1:3100')
+    .argParser(addressesOf);
+export const jsonFlag = () => flag('--json', 'print JSON');
+export const dataFlag = () =>
+  flag(
+    '--data <folder>',
+    'where state and the made JWT secret are kept (default: the state folder of the user)',
+  );
+export const runIdFlag = () => flag('--run-id <id>', 'the name of this run; under systemd $INVOCATION_ID');
+
+export const jwtFlags = () => [
+  flag('--jwt-secret <text>', 'what signs the callers’ tokens; base64 as base64:…'),
+  flag('--jwt-audience <name>', 'the tokens’ audience').default('reg'),
+  flag('--jwt-issuer <name>', 'the tokens’ issuer').default('reg'),
+  flag('--jwt-roles-claim <name>', 'the claim that holds the roles').default('roles'),
+];
+
+/** A flag that may be repeated; its environment name takes one value a line. */
+export function collect(text: string, previous: readonly string[] = []): string[] {
+  return [...previous, ...text.split('\n').filter((line) => line !== '')];
+}
+
+/** `a,b`; an empty text is an empty list. */
+export function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+export function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError('It must be a port, 0 to 65535 (0: any free one).');
+}
+
+/** In milliseconds. */
+export function durationOf(text: string): number {
+  const durationMs = parseDurationMs(text);
+  if (durationMs !== undefined && durationMs > 0) return durationMs;
+  throw new InvalidArgumentError('It must be a duration, like 500ms, 10s, 5m or 1h.');
+}
+
+export function leaseOf(text: string): 'none' | { ttlMs: number } {
+  return text === 'none' ? 'none' : { ttlMs: durationOf(text) };
+}
+
+function addressesOf(text: string): string {
+  for (const address of text.split(',')) {
+    const url = URL.canParse(address.trim()) ? new URL(address.trim()) : undefined;
+    if (url?.protocol === 'http:' || url?.protocol === 'https:') continue;
+    throw new InvalidArgumentError('It must be a URL, like http://127.0.0.1:3100.');
+  }
+  return text;
+}
+
+/** In a URL's path `.` and `..` would name another resource (WHATWG URL §4.4), and nothing would name all. */
+export function nameOf(text: string): string {
+  if (text !== '' && text !== '.' && text !== '..') return text;
+  throw new InvalidArgumentError('It must not be empty, "." or "..".');
+}
+
+/** An empty setting is none, and `REG_JSON=false` means no: commander takes any value for yes. */
+export function dropEmptySettings(commands: readonly Command[], environment: NodeJS.ProcessEnv): void {
+  for (const { envVar, required, optional } of commands.flatMap(({ options }) => options)) {
+    if (envVar === undefined) continue;
+    const value = environment[envVar];
+    const isSwitch = !required && !optional;
+    if (value === '' || (isSwitch && /^(0|false|no|off)$/i.test(value ?? ''))) delete environment[envVar];
+  }
+}

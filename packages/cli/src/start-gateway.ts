@@ -1,0 +1,52 @@
+// The gateway of `reg up`, in front of the registry of this process or of one across the network.
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { createCatalog } from '@reg/client';
+import { createGateway, formatJson, formatPretty } from '@reg/gateway';
+import type { CallerTokens } from './caller-tokens.ts';
+import type { LogLines } from './log-lines.ts';
+import type { Part } from './part.ts';
+import type { StartedRegistry } from './start-registry.ts';
+
+export interface GatewaySettings {
+  readonly host: string;
+  readonly gatewayPort: number;
+  /** Where the registry is, if not in this process. */
+  readonly registry: string;
+  /** The data folder. */
+  readonly data: string;
+}
+
+/**
+ * Resolves when it listens; beside a registry in this process also when it knows what that one knows.
+ * Without one it keeps its last snapshot on disk, so that it can start while the registry is away.
+ * @param parts gets what is to be closed again @returns its address
+ */
+export async function startGateway(
+  { host, gatewayPort, registry, data }: GatewaySettings,
+  beside: StartedRegistry | undefined,
+  { verifier }: CallerTokens,
+  log: LogLines,
+  parts: Part[],
+): Promise<string> {
+  const name = gatewayName(gatewayPort);
+  const gateway = createGateway({
+    catalog: beside?.catalogOf(name) ?? createCatalog({ registry, gateway: name }),
+    tokens: verifier,
+    log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
+    ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
+  });
+  parts.push(gateway);
+  const { url } = await gateway.listen({ host, port: gatewayPort });
+  if (beside) await gateway.ready();
+  return url;
+}
+
+/** Two gateways never share a name: the registry waits for each of them. Its alphabet is that of ids. */
+function gatewayName(port: number): string {
+  const host = hostname()
+    .replace(/[^A-Za-z0-9.-]+/g, '-')
+    .slice(0, 60);
+  return `${host}-${port}-${randomBytes(4).toString('hex')}`;
+}

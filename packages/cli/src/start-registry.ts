@@ -1,0 +1,73 @@
+// The registry of `reg up`, in memory, and its HTTP API.
+import { createMemoryStore, createRegistry } from '@reg/registry';
+import { type AccessLine, createRegistryServer, type ErrorLine } from '@reg/registry/http';
+import type { Catalog } from '@reg/schema';
+import { InvalidArgumentError } from 'commander';
+import type { LogLines } from './log-lines.ts';
+import type { Part } from './part.ts';
+
+export interface RegistrySettings {
+  readonly host: string;
+  readonly registryPort: number;
+  /** `path=service`, as the flag has it. */
+  readonly grantPath?: readonly string[];
+}
+
+export interface StartedRegistry {
+  readonly url: string;
+  /** This registry as the catalog of a gateway in the same process. */
+  catalogOf(gateway: string): Catalog;
+}
+
+/** @param parts gets what is to be closed again */
+export async function startRegistry(
+  { host, registryPort, grantPath = [] }: RegistrySettings,
+  log: LogLines,
+  parts: Part[],
+): Promise<StartedRegistry> {
+  const registry = createRegistry({ store: createMemoryStore(), grants: grantPath.map(grantOf) });
+  parts.push(registry);
+  const server = await createRegistryServer({
+    registry,
+    host,
+    port: registryPort,
+    log: (line) => {
+      if (worthTelling(line)) log.add(log.form === 'json' ? asJson(line) : asPretty(line));
+    },
+  });
+  parts.push(server);
+  return { url: server.url, catalogOf: (gateway) => registry.catalog(gateway) };
+}
+
+function grantOf(text: string): { path: string; service: string } {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1) {
+    throw new InvalidArgumentError(`--grant-path needs path=service, like /=Web, not ${text}`);
+  }
+  return { path: text.slice(0, at), service: text.slice(at + 1) };
+}
+
+/** Reads, renewals and the gateways' reports come all the time and change nothing: told only where they fail. */
+function worthTelling(line: AccessLine | ErrorLine): boolean {
+  if (line.kind === 'error' || line.status >= 400) return true;
+  return (
+    line.method !== 'GET' && line.method !== 'HEAD' && !/\/lease$|^\/v1\/(leases|gateways\/)/.test(line.path)
+  );
+}
+
+function asJson(line: AccessLine | ErrorLine): string {
+  return JSON.stringify({
+    part: 'registry',
+    ...line,
+    ...(line.kind === 'error' && { error: textOf(line.error) }),
+  });
+}
+
+function asPretty(line: AccessLine | ErrorLine): string {
+  if (line.kind === 'error') return `registry  failed  ${line.requestId}  ${textOf(line.error)}`;
+  return `registry  ${line.status}  ${line.method} ${line.path}  ${line.ms} ms`;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
