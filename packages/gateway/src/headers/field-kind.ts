@@ -7,7 +7,7 @@
  */
 export type FieldKind = 'hop' | 'framing' | 'proxy' | 'forged' | 'ours' | 'plain';
 
-const kinds: Readonly<Record<Exclude<FieldKind, 'ours' | 'plain'>, readonly string[]>> = {
+const kinds: Readonly<Record<Exclude<FieldKind, 'plain'>, readonly string[]>> = {
   hop: [
     'connection',
     'keep-alive',
@@ -24,8 +24,8 @@ const kinds: Readonly<Record<Exclude<FieldKind, 'ours' | 'plain'>, readonly stri
   ],
   framing: ['host', 'content-length'],
   proxy: ['forwarded', 'x-real-ip'],
+  ours: ['x-request-id'],
   forged: [
-    'x-request-id',
     // Read as the client's address by npm's request-ip, which many upstreams use.
     'client-ip',
     'x-client-ip',

@@ -45,7 +45,10 @@ export function requestHeaders(request: ForwardedRequest): string[] {
   return result;
 }
 
-/** The head of the client's answer: hop-by-hop fields and `X-Reg-*` gone, all else in order, as it came. */
+/**
+ * The head of the client's answer: hop-by-hop fields, `X-Reg-*` and `X-Request-Id` gone, since those two are
+ * the gateway's to add; all else in order, as it came.
+ */
 export function responseHeaders(headers: RawHeaders): string[] {
   const result: string[] = [];
   pushKept(result, headers, goesToClient);
