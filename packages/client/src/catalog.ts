@@ -2,11 +2,8 @@
 import type { Position } from '@reg/schema/position';
 import type { ChangeSet, Snapshot } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
-import { answerMs, followChanges } from './changes.ts';
+import { answerMs, followChanges, snapshotSilenceMs } from './changes.ts';
 import { createTransport } from './transport.ts';
-
-/** A snapshot of 100,000 instances takes its time on a slow line. */
-export const snapshotMs = 30_000;
 
 export interface CatalogOptions {
   /** Where the registry is; a comma-separated list names several. @default as in `register` */
@@ -46,7 +43,7 @@ export function createCatalog({ registry, gateway }: CatalogOptions): RemoteCata
   }
 
   return {
-    snapshot: (signal) => transport.call('snapshot', { timeoutMs: snapshotMs, signal }),
+    snapshot: (signal) => transport.call('snapshot', { timeoutMs: snapshotSilenceMs, signal }),
     changes: (after, signal) => followChanges(transport, { after, signal, gateway }),
     applied(position) {
       newest = position;

@@ -14,13 +14,16 @@ export interface FollowOptions {
   /** Following alone does not keep the process alive. @default false */
   readonly background?: boolean;
   /** The registry was heard: a change, or a sign of life. */
-  readonly onContact?: () => void;
+  readonly onContact?: (() => void) | undefined;
 }
 
 export const defaultIdleMs = 15_000;
 
 /** How long a registry may take for the head of a reply before the next one is asked. */
 export const answerMs = 3_000;
+
+/** The same for a snapshot: that of 100,000 instances takes the registry a moment to write. */
+export const snapshotSilenceMs = 10_000;
 
 /**
  * Change sets after a position, over one connection, resumed by `Last-Event-ID` (WHATWG HTML §9.2).

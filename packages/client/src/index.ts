@@ -12,6 +12,7 @@ export type {
   Snapshot,
 } from '@reg/schema/shapes';
 export { type CatalogOptions, createCatalog, type RemoteCatalog } from './catalog.ts';
+export { type DiscoverOptions, type Discovery, discover } from './discover.ts';
 export type { RequestSource } from './in-flight.ts';
 export {
   type RegisterOptions,
@@ -23,3 +24,5 @@ export {
   type UnregisterOptions,
   unregister,
 } from './register.ts';
+export type { DiscoveredInstance } from './view.ts';
+export { type WatchOptions, watch } from './watch.ts';

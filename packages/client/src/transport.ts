@@ -16,7 +16,7 @@ export interface Call {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** For the whole reply of one registry; of a stream, for its head. */
+  /** How long one registry may be silent before its reply is whole; of a stream, before its head. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** The socket alone does not keep the process alive. @default false */
@@ -35,19 +35,13 @@ export function createTransport(addresses: readonly URL[]): Transport {
   let current = 0;
 
   /** Connection error, timeout and 503 move on to the next address; each is asked once. */
-  async function ask<Reply>(
-    operation: OperationName,
-    call: Call,
-    read: Read<Reply>,
-    pooled: boolean,
-  ): Promise<Reply> {
+  async function ask<Reply>(request: Prepared, read: Read<Reply>): Promise<Reply> {
     let failure: unknown;
     for (let tried = 0; tried < addresses.length; tried++) {
-      const address = addresses[current] as URL;
       try {
-        return await exchange(address, operation, call, read, pooled);
+        return await exchange(addresses[current] as URL, request, read);
       } catch (error) {
-        call.signal?.throwIfAborted();
+        request.signal?.throwIfAborted();
         if (!isRegError(error) || error.status !== 503) throw error;
         failure = error;
         current = (current + 1) % addresses.length;
@@ -57,33 +51,48 @@ export function createTransport(addresses: readonly URL[]): Transport {
   }
 
   return {
-    call: (operation, call) => ask(operation, call, readJson, true) as Promise<never>,
-    open: (operation, call) => ask(operation, call, async (response) => response, false),
+    call: async (operation, call) => ask(prepare(operation, call, true), readJson) as Promise<never>,
+    open: async (operation, call) => ask(prepare(operation, call, false), async (response) => response),
   };
 }
 
-type Read<Reply> = (response: IncomingMessage) => Promise<Reply>;
+/** What is sent, the same to each address. */
+interface Prepared extends Pick<Call, 'timeoutMs' | 'signal' | 'background'> {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly body: string | undefined;
+  /** Over a connection that was used before. */
+  readonly pooled: boolean;
+}
 
-async function exchange<Reply>(
-  address: URL,
+/** @throws TypeError where the body cannot be JSON */
+function prepare(
   operation: OperationName,
-  call: Call,
-  read: Read<Reply>,
+  { path, query, headers, body, ...call }: Call,
   pooled: boolean,
-): Promise<Reply> {
+): Prepared {
+  const { method }: Operation = operations[operation];
+  const target = operationPath(operation, path, query);
+  if (body === undefined)
+    return { ...call, method, target, headers: { ...headers }, body: undefined, pooled };
+  const text = JSON.stringify(body);
+  const described = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  return { ...call, method, target, headers: { ...headers, ...described }, body: text, pooled };
+}
+
+type Read<Reply> = (response: IncomingMessage, onBytes: () => void) => Promise<Reply>;
+
+/** @throws the problem that was answered, or `registry_unavailable` */
+async function exchange<Reply>(address: URL, request: Prepared, read: Read<Reply>): Promise<Reply> {
   const where = shownAddress(address);
+  const readGood: Read<Reply> = async (response, onBytes) => {
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return read(response, onBytes);
+    throw problemOf(status, await readJson(response, onBytes).catch(() => undefined), where);
+  };
   try {
-    return await attempt(
-      address,
-      operation,
-      call,
-      async (response) => {
-        const status = response.statusCode ?? 0;
-        if (status >= 200 && status < 300) return read(response);
-        throw problemOf(status, await readJson(response).catch(() => undefined), where);
-      },
-      pooled,
-    );
+    return await attempt(address, request, readGood);
   } catch (error) {
     if (isRegError(error)) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
@@ -91,45 +100,24 @@ async function exchange<Reply>(
   }
 }
 
-function attempt<Reply>(
-  address: URL,
-  operation: OperationName,
-  call: Call,
-  read: Read<Reply>,
-  pooled: boolean,
-): Promise<Reply> {
-  const { method }: Operation = operations[operation];
-  const base = address.pathname.replace(/\/+$/, '');
-  const url = new URL(base + operationPath(operation, call.path, call.query), address);
-  const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+function attempt<Reply>(address: URL, prepared: Prepared, read: Read<Reply>): Promise<Reply> {
+  const { method, target, headers, body, timeoutMs, signal, background, pooled } = prepared;
+  const url = new URL(address.pathname.replace(/\/+$/, '') + target, address);
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const agent = pooled && agents[url.protocol as keyof typeof agents];
   return new Promise((resolve, reject) => {
-    const request = send(url, {
-      method,
-      agent: pooled && agents[url.protocol as keyof typeof agents],
-      headers: {
-        ...call.headers,
-        ...(body !== undefined && {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-        }),
-      },
-      ...(call.signal && { signal: call.signal }),
-    });
-    const late = setTimeout(
-      () => request.destroy(new Error(`nothing for ${call.timeoutMs} ms`)),
-      call.timeoutMs,
-    );
+    const request = send(url, { method, agent, headers, ...(signal && { signal }) });
+    const late = setTimeout(() => request.destroy(new Error(`nothing for ${timeoutMs} ms`)), timeoutMs);
     const settle = (end: () => void) => {
       clearTimeout(late);
       end();
     };
-    if (call.background) {
+    if (background) {
       late.unref();
       request.on('socket', (socket) => socket.unref());
     }
     request.on('response', (response) => {
-      read(response).then(
+      read(response, () => late.refresh()).then(
         (reply) => settle(() => resolve(reply)),
         (error) => settle(() => reject(error)),
       );
@@ -138,7 +126,7 @@ function attempt<Reply>(
       // The registry closed an idle connection just as we used it (RFC 9112 §9.3.1). What we send may be
       // sent twice (a register names its run), so it goes again, over another connection.
       if (request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) {
-        settle(() => attempt(address, operation, call, read, false).then(resolve, reject));
+        settle(() => attempt(address, { ...prepared, pooled: false }, read).then(resolve, reject));
         return;
       }
       settle(() => reject(error));
@@ -147,10 +135,11 @@ function attempt<Reply>(
   });
 }
 
-async function readJson<Reply>(response: IncomingMessage): Promise<Reply> {
+async function readJson<Reply>(response: IncomingMessage, onBytes: () => void): Promise<Reply> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response) {
+    onBytes();
     bytes += (chunk as Buffer).length;
     if (bytes > maxReplyBytes) throw new Error('its reply has no end');
     chunks.push(chunk as Buffer);
