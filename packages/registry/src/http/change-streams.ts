@@ -3,7 +3,6 @@
 // that is slow holds back the iteration, not our memory, and is told `compacted` when the log moved on.
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ChangeSet, formatPosition, isRegError, type Problem, regError, toProblem } from '@reg/schema';
 import type { Clock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
@@ -48,26 +47,21 @@ async function stream(
   response.once('close', end);
   signal.addEventListener('abort', end);
   if (signal.aborted || response.destroyed) end();
-  let sets: AsyncIterator<ChangeSet> | undefined;
   let stopBeat: (() => void) | undefined;
   try {
-    sets = registry.changes(after, ending.signal, gateway)[Symbol.asyncIterator]();
-    const first = sets.next();
-    await Promise.race([first, nextTurn()]); // a refusal known now is an answer, not an event
+    const sets = registry.changes(after, ending.signal, gateway); // refuses at once, so it is an answer yet
     begin(response, formatPosition(after));
     if (response.req.method === 'HEAD') return;
     stopBeat = keepAlive(response, clock, keepAliveMs);
-    await follow(response, after.epoch, first, sets, ending.signal);
+    await follow(response, after.epoch, sets, ending.signal);
   } catch (error) {
     if (ending.signal.aborted) return;
-    if (!response.headersSent) throw error;
-    if (!isRegError(error) || error.code !== 'compacted') throw error;
+    if (!response.headersSent || !isRegError(error) || error.code !== 'compacted') throw error;
     response.write(eventOf('compacted', toProblem(error, requestId)));
   } finally {
     stopBeat?.();
     signal.removeEventListener('abort', end);
     end();
-    await sets?.return?.();
     if (response.headersSent) response.end();
   }
 }
@@ -81,14 +75,12 @@ function begin(response: ServerResponse, id: string): void {
 async function follow(
   response: ServerResponse,
   epoch: string,
-  first: Promise<IteratorResult<ChangeSet>>,
-  sets: AsyncIterator<ChangeSet>,
+  sets: AsyncIterable<ChangeSet>,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let next = await first; !next.done; next = await sets.next()) {
-    const id = formatPosition({ epoch, revision: next.value.revision });
-    if (!response.write(`id: ${id}\n${eventOf('change', next.value)}`))
-      await once(response, 'drain', { signal });
+  for await (const set of sets) {
+    const id = formatPosition({ epoch, revision: set.revision });
+    if (!response.write(`id: ${id}\n${eventOf('change', set)}`)) await once(response, 'drain', { signal });
   }
 }
 
