@@ -79,6 +79,8 @@ export function kindOf(name: string): FieldKind {
  * `X-Forwarded-For`: whatever is neither letter nor digit counts as `-` here.
  */
 function classify(name: string): FieldKind {
-  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
-  return exact.get(plain) ?? prefixes.find(([prefix]) => plain.startsWith(prefix))?.[1] ?? 'plain';
+  const lower = name.toLowerCase();
+  const plain = lower.replace(/[^a-z0-9]/g, '-');
+  const kind = exact.get(plain) ?? prefixes.find(([prefix]) => plain.startsWith(prefix))?.[1] ?? 'plain';
+  return kind === 'proxy' && lower !== plain ? 'forged' : kind; // no proxy spells it so
 }

@@ -1,0 +1,134 @@
+// The request path, top to bottom. A stage is one file in stages/; it gives its result or a Refusal.
+import type { Catalog } from '@reg/schema';
+import { isRegError } from '@reg/schema/problem';
+import { now as clockNow } from './clock.ts';
+import { begin, type Exchange } from './exchange.ts';
+import { type Health, healthOf } from './health.ts';
+import { followCatalog } from './routes/follow-catalog.ts';
+import { keepOnDisk } from './routes/keep-on-disk.ts';
+import type { RouteTable } from './routes/route-table.ts';
+import { accept } from './stages/accept.ts';
+import { authenticate } from './stages/authenticate.ts';
+import { authorize } from './stages/authorize.ts';
+import { dispatch } from './stages/dispatch.ts';
+import { matchRoute } from './stages/match-route.ts';
+import { type AccessRecord, accessRecord } from './stages/observe.ts';
+import { isRefusal, type Refusal, refuse } from './stages/refusal.ts';
+import { respond } from './stages/respond.ts';
+import type { TokenVerifier } from './tokens/verifier.ts';
+import { createNodeTransport, type ListenOptions, type NodeHandler } from './transport/node-server.ts';
+import type { Answer } from './upstreams/attempt.ts';
+import { createConnectionPools } from './upstreams/connection-pools.ts';
+
+export interface GatewayOptions {
+  /** The registry in this process, or `@reg/client`'s catalog across the network. */
+  readonly catalog: Catalog;
+  /** `createTokenVerifier`. */
+  readonly tokens: TokenVerifier;
+  /** One record per request; `formatJson` and `formatPretty` make a line of it. @default none */
+  readonly log?: ((record: AccessRecord) => void) | undefined;
+  /** Faults of ours, with their stack. @default console.error */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** Until the head of an attempt's answer. @default 30_000 */
+  readonly upstreamTimeoutMs?: number | undefined;
+  /** Until the head of an answer, over all attempts. @default 60_000 */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Until an upstream is connected. @default 2_000 */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Longer bodies of requests are refused (413). @default Infinity: they are streamed, never kept */
+  readonly maxBodyBytes?: number | undefined;
+  /** Where the last snapshot is kept, to serve from when the registry is away at the next start. */
+  readonly dataFile?: string | undefined;
+  /** Milliseconds since 1970. @default a clock that never runs back */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface Gateway {
+  /** @throws the error of `net.Server.listen`: `EADDRINUSE`, `EACCES` */
+  listen(options: ListenOptions): Promise<{ readonly url: string; readonly port: number }>;
+  /** For `express().use(…)` or `http.createServer(…)`; it answers every request that reaches it. */
+  handler(): NodeHandler;
+  health(): Health;
+  /** Resolves once there are routes: a snapshot came, or one was kept. */
+  ready(): Promise<void>;
+  /** Takes no more, finishes what is in flight (at most 10 s), lets go of the registry. */
+  close(): Promise<void>;
+}
+
+const closeWithinMs = 10_000;
+
+/** Below the 5 s after which node's own server closes an idle connection. */
+const idleMs = 4_000;
+
+export function createGateway({
+  catalog,
+  tokens,
+  log,
+  onError = console.error,
+  upstreamTimeoutMs = 30_000,
+  requestTimeoutMs = 60_000,
+  connectTimeoutMs = 2_000,
+  maxBodyBytes = Number.POSITIVE_INFINITY,
+  dataFile,
+  now = clockNow,
+}: GatewayOptions): Gateway {
+  let table: RouteTable | undefined; // none yet: 503 catalog_unavailable
+  let becomeReady = () => {};
+  const isReady = new Promise<void>((resolve) => {
+    becomeReady = resolve;
+  });
+  const pools = createConnectionPools({ connectTimeoutMs, idleMs });
+  const disk = keepOnDisk(dataFile, onError);
+  const follower = followCatalog({
+    catalog,
+    pools,
+    now,
+    kept: disk.kept,
+    changed(next) {
+      table = next; // built whole, then swapped
+      disk.changed(() => follower.view?.snapshot());
+      becomeReady();
+    },
+  });
+
+  async function decide(exchange: Exchange): Promise<Answer | Refusal> {
+    const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
+    if (isRefusal(accepted)) return accepted;
+    const route = matchRoute(exchange, accepted.path); // 404 405 503
+    if (isRefusal(route)) return route;
+    exchange.route = route;
+    const asked = authenticate(exchange.request.headers, route.definition.access, tokens); // 401
+    const principal = asked instanceof Promise ? await asked : asked; // at once where the token is remembered
+    if (isRefusal(principal)) return principal;
+    exchange.subject = principal?.subject;
+    const grant = authorize(principal, route.definition); // 403, the only maker of a Grant
+    if (isRefusal(grant)) return grant;
+    return dispatch(grant, route, accepted, exchange, { upstreamTimeoutMs, requestTimeoutMs, now }); // 501–504
+  }
+
+  function refusalFor(error: unknown): Refusal {
+    if (isRegError(error) && error.code !== 'internal') return refuse(error.code, error.message);
+    onError(error);
+    return refuse('internal', 'see the log'); // it may hold secrets
+  }
+
+  const transport = createNodeTransport(async (request, response) => {
+    const exchange = begin(request, response, table, now()); // keeps this table to its end
+    const outcome = await decide(exchange).catch(refusalFor);
+    await respond(exchange, outcome); // never rejects
+    log?.(accessRecord(exchange, now()));
+  });
+
+  return {
+    listen: (options) => transport.listen(options),
+    handler: () => transport.handler,
+    health: () => healthOf(follower),
+    ready: () => isReady,
+    async close() {
+      await transport.close(closeWithinMs);
+      follower.close();
+      pools.destroy();
+      await disk.close();
+    },
+  };
+}

@@ -1,0 +1,100 @@
+// The one place where something is written to the client. Never rejects.
+import { regError, toProblem } from '@reg/schema/problem';
+import type { Body, BodySink, Exchange, ResponseListener } from '../exchange.ts';
+import { responseHeaders } from '../headers/forward.ts';
+import type { Answer } from '../upstreams/attempt.ts';
+import type { Refusal } from './refusal.ts';
+
+/** Resolves when the answer is given to the transport whole, or broke off. */
+export function respond(exchange: Exchange, outcome: Answer | Refusal): Promise<void> {
+  if (outcome.kind === 'refusal') {
+    sendProblem(exchange, outcome);
+    return Promise.resolve();
+  }
+  return sendAnswer(exchange, outcome);
+}
+
+function sendProblem(exchange: Exchange, { code, detail, headers = [] }: Refusal): void {
+  const { request, response, requestId } = exchange;
+  const problem = toProblem(regError(code, detail), requestId);
+  const text = JSON.stringify(problem);
+  exchange.status = problem.status;
+  exchange.aborted = response.gone;
+  response.listener = undefined;
+  response.head(problem.status, [
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    String(Buffer.byteLength(text)),
+    'X-Request-Id',
+    requestId,
+    ...headers,
+  ]);
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  exchange.bytes = Buffer.byteLength(text);
+  response.end(text);
+}
+
+function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): Promise<void> {
+  exchange.status = status;
+  const kept = responseHeaders(headers);
+  kept.push('X-Request-Id', exchange.requestId);
+  exchange.response.head(status, kept);
+  return new Promise((resolve) => new Relay(exchange, body, resolve).start());
+}
+
+/** The upstream's body to the client, as fast as the slower of both. */
+class Relay implements BodySink, ResponseListener {
+  readonly #exchange: Exchange;
+  readonly #body: Body;
+  readonly #done: () => void;
+
+  constructor(exchange: Exchange, body: Body, done: () => void) {
+    this.#exchange = exchange;
+    this.#body = body;
+    this.#done = done;
+  }
+
+  start(): void {
+    const { response } = this.#exchange;
+    response.listener = this;
+    if (response.gone) {
+      this.gone();
+      return;
+    }
+    this.#body.start(this);
+    response.flush(); // a stream of events may begin with silence
+  }
+
+  chunk(data: Uint8Array): boolean {
+    this.#exchange.bytes += data.byteLength;
+    return this.#exchange.response.write(data);
+  }
+
+  drained(): void {
+    this.#body.resume();
+  }
+
+  end(): void {
+    this.#exchange.response.listener = undefined;
+    this.#exchange.response.end();
+    this.#done();
+  }
+
+  fail(): void {
+    this.#exchange.aborted = true;
+    this.#exchange.response.listener = undefined;
+    this.#exchange.response.abort(); // what came so far must not pass for the whole
+    this.#done();
+  }
+
+  gone(): void {
+    this.#exchange.aborted = true;
+    this.#exchange.response.listener = undefined;
+    this.#body.cancel();
+    this.#done();
+  }
+}

@@ -1,0 +1,114 @@
+// Node's ServerResponse as the stages see a response.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { GatewayResponse, ResponseListener } from '../exchange.ts';
+import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
+
+/** What is read of a body that nobody wanted, so that the client gets to read its answer. */
+const maxUnwantedBytes = 1024 * 1024;
+const maxUnwantedMs = 2_000;
+
+/** A body this short is read to its end by node itself, and the connection goes on. */
+const maxKeptBytes = 64 * 1024;
+
+export class NodeResponse implements GatewayResponse {
+  listener: ResponseListener | undefined;
+  gone = false;
+  /** The answer is out, and what still comes of the request's body is dropped. */
+  discards = false;
+  readonly #message: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #closing: () => boolean;
+  readonly #waitsFor100: boolean;
+  #bodiless = false;
+  #wrote = false;
+
+  /** @param closing the server stops: connections end with their answer */
+  constructor(
+    message: IncomingMessage,
+    response: ServerResponse,
+    closing: () => boolean,
+    waitsFor100: boolean,
+  ) {
+    this.#message = message;
+    this.#response = response;
+    this.#closing = closing;
+    this.#waitsFor100 = waitsFor100;
+    response.on('close', () => {
+      this.gone = !response.writableFinished;
+      if (this.gone) this.listener?.gone();
+    });
+    response.on('drain', () => this.listener?.drained());
+    response.on('error', () => undefined); // a write after the client left: 'close' tells it
+  }
+
+  head(status: number, headers: RawHeaders): void {
+    if (this.gone || this.#response.headersSent) return;
+    const closes = this.#closing() || this.#leavesTooMuch();
+    this.#bodiless = status === 204 || status === 304 || this.#message.method === 'HEAD';
+    this.#response.writeHead(status, closes ? [...headers, 'Connection', 'close'] : [...headers]);
+  }
+
+  flush(): void {
+    if (!this.#wrote && !this.#response.writableEnded) this.#response.flushHeaders();
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.gone) return true;
+    this.#wrote = true;
+    return this.#bodiless || this.#response.write(chunk);
+  }
+
+  end(text?: string): void {
+    if (this.gone) return;
+    if (this.#message.complete) {
+      this.#response.end(text);
+      return;
+    }
+    this.discards = true;
+    if (!this.#leavesTooMuch()) {
+      this.#response.end(text);
+      this.#message.resume(); // little is left of its body, if anything: the connection goes on
+      return;
+    }
+    if (text === undefined) this.#response.flushHeaders();
+    else this.#response.write(text);
+    this.#readUnwanted();
+  }
+
+  abort(): void {
+    this.#response.destroy();
+  }
+
+  /** A body that was not read, and longer than is worth reading for the next request's sake. */
+  #leavesTooMuch(): boolean {
+    const message = this.#message;
+    if (message.complete) return false;
+    if (headerValues(message.rawHeaders, 'transfer-encoding').length > 0) return true;
+    const [length] = headerValues(message.rawHeaders, 'content-length');
+    if (length === undefined) return false;
+    return this.#waitsFor100 || !(Number(length) <= maxKeptBytes);
+  }
+
+  /**
+   * The answer is out. Closing now, with bytes of the body unread, would reset the connection, and the
+   * answer would be lost with it (RFC 9112 §9.6): what comes is dropped for a while, then it closes.
+   */
+  #readUnwanted(): void {
+    const message = this.#message;
+    let left = maxUnwantedBytes;
+    const finish = () => {
+      clearTimeout(timer);
+      this.#response.end();
+      if (!message.complete) this.#response.on('finish', () => message.socket.destroySoon());
+    };
+    const timer = setTimeout(finish, maxUnwantedMs);
+    message.removeAllListeners('data');
+    message.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left <= 0) finish();
+    });
+    message.on('end', finish);
+    message.on('error', finish);
+    message.resume();
+  }
+}

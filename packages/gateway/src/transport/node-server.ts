@@ -1,0 +1,133 @@
+// Node's own HTTP server under the stages, and the handler that mounts in Express.
+
+import { randomUUID } from 'node:crypto';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { regError, toProblem } from '@reg/schema/problem';
+import type { GatewayRequest, GatewayResponse } from '../exchange.ts';
+import { type Refusal, refuse } from '../stages/refusal.ts';
+import { viewRequest } from './node-request.ts';
+import { NodeResponse } from './node-response.ts';
+
+export type Handle = (request: GatewayRequest, response: GatewayResponse) => Promise<void>;
+export type NodeHandler = (message: IncomingMessage, response: ServerResponse) => void;
+
+export interface ListenOptions {
+  /** @default '127.0.0.1' */
+  readonly host?: string | undefined;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface NodeTransport {
+  readonly handler: NodeHandler;
+  /** @throws the error of `net.Server.listen`: `EADDRINUSE`, `EACCES` */
+  listen(options: ListenOptions): Promise<{ url: string; port: number }>;
+  /** Takes no more; finishes what is in flight, at most `withinMs`. */
+  close(withinMs: number): Promise<void>;
+}
+
+const maxHeadBytes = 16 * 1024;
+const headTimeoutMs = 15_000;
+
+const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** The answer that a connection writes now, or wrote last. */
+const latest = new WeakMap<Socket, ServerResponse>();
+
+export function createNodeTransport(handle: Handle): NodeTransport {
+  const servers = new Set<Server>();
+  let closing = false;
+  const isClosing = () => closing;
+
+  function serve(message: IncomingMessage, response: ServerResponse, waitsFor100: boolean): void {
+    latest.set(message.socket, response);
+    const view = new NodeResponse(message, response, isClosing, waitsFor100);
+    void handle(viewRequest(message, view, waitsFor100 ? response : undefined), view);
+  }
+
+  const handler: NodeHandler = (message, response) => serve(message, response, false);
+
+  return {
+    handler,
+    async listen({ host = '127.0.0.1', port }) {
+      const server = createServer({
+        maxHeaderSize: maxHeadBytes,
+        headersTimeout: headTimeoutMs,
+        requestTimeout: 0, // a long upload is no attack by itself; TCP keep-alive ends the dead
+        connectionsCheckingInterval: 1_000, // node's 30 s would let slow heads stay that long
+        requireHostHeader: false, // `accept` answers it as a problem
+        keepAlive: true,
+      });
+      server.on('request', handler);
+      server.on('checkContinue', (message, response) => serve(message, response, true));
+      server.on('checkExpectation', handler); // others may be ignored (RFC 9110 §10.1.1)
+      server.on('connect', (_message, socket: Socket) => {
+        answerRaw(socket, refuse('method_not_allowed', 'CONNECT is not forwarded', ['Allow', methods]));
+      });
+      server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseHead(error, socket));
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port }, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      servers.add(server);
+      const address = server.address() as AddressInfo;
+      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+      return { url: `http://${name}:${address.port}`, port: address.port };
+    },
+    async close(withinMs) {
+      closing = true;
+      await Promise.all(Array.from(servers, (server) => closeServer(server, withinMs)));
+    },
+  };
+}
+
+function closeServer(server: Server, withinMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => server.closeAllConnections(), withinMs);
+    server.close(() => {
+      clearTimeout(late);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+/** What node's parser refused. In the middle of an answer there is nothing to say: it breaks off. */
+function refuseHead(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET' || latest.get(socket)?.writableFinished === false) {
+    socket.destroy();
+    return;
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    answerRaw(socket, refuse('head_too_large', `a head has at most ${maxHeadBytes} bytes`));
+  } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    answerRaw(socket, refuse('malformed_request', 'the head did not come in time'));
+  } else {
+    answerRaw(socket, refuse('malformed_request', 'this is not HTTP/1.1 as RFC 9112 has it'));
+  }
+}
+
+/** Without a ServerResponse: there was no request to make one for. */
+function answerRaw(socket: Socket, { code, detail, headers = [] }: Refusal): void {
+  const requestId = randomUUID();
+  const problem = toProblem(regError(code, detail), requestId);
+  const body = JSON.stringify(problem);
+  const lines = [`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`];
+  const fields = [
+    ...['Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))],
+    ...['X-Request-Id', requestId, 'Connection', 'close', ...headers],
+  ];
+  for (let at = 0; at < fields.length; at += 2) lines.push(`${fields[at]}: ${fields[at + 1]}`);
+  socket.on('error', () => socket.destroy()); // it left before it read why
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroySoon());
+}

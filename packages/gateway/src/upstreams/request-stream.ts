@@ -1,0 +1,54 @@
+// A request's body as undici takes it. Nothing is read from the client before undici asks for it, that
+// is, before the upstream is connected: a connection that failed has used nothing up.
+import { Readable } from 'node:stream';
+import { regError } from '@reg/schema/problem';
+import type { BodySink, Payload } from '../exchange.ts';
+
+export class RequestStream extends Readable implements BodySink {
+  readonly #payload: Payload;
+  #bytes = 0;
+  #started = false;
+  #ended = false;
+
+  constructor(payload: Payload) {
+    super({ highWaterMark: 64 * 1024 });
+    this.#payload = payload;
+  }
+
+  /** Whether the client's body was touched. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  override _read(): void {
+    if (this.#started) {
+      this.#payload.body.resume();
+      return;
+    }
+    this.#started = true;
+    this.#payload.body.start(this);
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    if (this.#started && !this.#ended) this.#payload.body.cancel();
+    this.#ended = true;
+    callback(error);
+  }
+
+  chunk(data: Uint8Array): boolean {
+    this.#bytes += data.byteLength;
+    if (this.#bytes <= this.#payload.maxBytes) return this.push(data);
+    this.destroy(regError('body_too_large', `a body has at most ${this.#payload.maxBytes} bytes`));
+    return false;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.push(null);
+  }
+
+  fail(error: Error): void {
+    this.#ended = true;
+    this.destroy(error);
+  }
+}

@@ -1,0 +1,56 @@
+// An instance as the gateway sees it. The record is replaced with each change of the instance; what we
+// learned of it (`condition`) stays on it as long as the run is the same.
+import type { Endpoint, Instance } from '@reg/schema';
+import type { ConnectionPool } from './connection-pool.ts';
+import type { ConnectionPools } from './connection-pools.ts';
+
+/** Learned by trying; shared by all records of one run. */
+export interface Condition {
+  /** A connection failed: others are preferred until then (milliseconds since 1970). */
+  avoidUntil: number;
+}
+
+/** One address that speaks HTTP. */
+export interface Target {
+  readonly type: 'http' | 'http-get' | 'http-post';
+  /** `host` or `host:port`, as the upstream's `Host` says it. */
+  readonly host: string;
+  /** Replaces the service's public path; without a slash at its end. */
+  readonly basePath: string;
+  /** Sent where nothing remains of the request's path: as registered, at least `/`. */
+  readonly wholePath: string;
+  readonly pool: ConnectionPool;
+}
+
+export interface Upstream {
+  readonly instance: Instance;
+  /** In the order of the registration. A queue (`amqp`) is none. */
+  readonly targets: readonly Target[];
+  readonly condition: Condition;
+  /** Milliseconds since 1970: only an earlier epoch knew it, and then it goes. Undefined: it is listed. */
+  readonly staleUntil: number | undefined;
+}
+
+/** @param before what the gateway had under the same instance id */
+export function createUpstream(
+  instance: Instance,
+  before: Upstream | undefined,
+  pools: ConnectionPools,
+): Upstream {
+  const targets = instance.endpoints.flatMap((endpoint) => targetOf(endpoint, pools) ?? []);
+  const sameRun = before?.instance.generation === instance.generation;
+  const condition = before && sameRun ? before.condition : { avoidUntil: 0 };
+  return { instance, targets, condition, staleUntil: undefined };
+}
+
+/** Gives its pools back; they close when no other upstream uses them and what is in flight has finished. */
+export function releaseUpstream(upstream: Upstream, pools: ConnectionPools): void {
+  for (const { pool } of upstream.targets) pools.release(pool);
+}
+
+function targetOf({ type, url }: Endpoint, pools: ConnectionPools): Target | undefined {
+  if (type === 'amqp') return undefined;
+  const { origin, host, pathname } = new URL(url);
+  const basePath = pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
+  return { type, host, basePath, wholePath: pathname, pool: pools.acquire(origin) };
+}
