@@ -45,9 +45,10 @@ export function createEventReader(): (chunk: Uint8Array) => ServerEvent[] {
   return (chunk) => {
     const decoded = decoder.decode(chunk, { stream: true });
     if (decoded === '') return [];
-    const text = rest + (afterReturn && decoded[0] === '\n' ? decoded.slice(1) : decoded); // a CRLF cut in two
+    const text = afterReturn && decoded[0] === '\n' ? decoded.slice(1) : decoded; // a CRLF cut in two
     afterReturn = decoded.endsWith('\r');
-    const lines = text.split(/\r\n|\n|\r/);
+    const [first = '', ...others] = text.split(/\r\n|\n|\r/);
+    const lines = [rest + first, ...others];
     rest = lines.pop() ?? '';
     const events = lines.flatMap((line) => take(line) ?? []);
     if (rest.length + pending > maxPendingCharacters) throw new Error('an event of the stream has no end');

@@ -1,0 +1,31 @@
+import { type ProblemCode, regError } from '@reg/schema/problem';
+import { expect, test } from 'vitest';
+import { nextStep, type Step } from './keep-lease.ts';
+
+const holding = { leaseMs: 9_000, leaseEndsAt: 50_000, failures: 1 };
+const inTime = 49_999;
+const late = 50_000;
+
+test('renewed: again at a third of the lease, at most a fifth of that earlier', () => {
+  expect(nextStep('renew', undefined, holding, inTime, 1)).toEqual({ do: 'renew', inMs: 3_000 });
+  expect(nextStep('register', undefined, holding, late, 0)).toEqual({ do: 'renew', inMs: 2_400 });
+});
+
+test.each<['renew' | 'register', ProblemCode, number, Step]>([
+  ['renew', 'registry_unavailable', inTime, { do: 'renew', inMs: 500 }],
+  ['renew', 'registry_unavailable', late, { do: 'register', inMs: 100 }],
+  ['renew', 'internal', inTime, { do: 'renew', inMs: 500 }],
+  ['renew', 'host_refused', inTime, { do: 'renew', inMs: 500 }],
+  ['renew', 'instance_not_found', inTime, { do: 'register', inMs: 0 }],
+  ['renew', 'instance_not_found', late, { do: 'register', inMs: 0 }],
+  ['renew', 'generation_superseded', inTime, { do: 'stop' }],
+  ['register', 'generation_superseded', late, { do: 'stop' }],
+  ['register', 'registry_unavailable', inTime, { do: 'register', inMs: 100 }],
+  ['register', 'store_unavailable', late, { do: 'register', inMs: 100 }],
+  ['register', 'endpoint_taken', inTime, { do: 'register', inMs: 100 }],
+  ['register', 'internal', inTime, { do: 'register', inMs: 100 }],
+  ['register', 'registration_conflict', inTime, { do: 'stop' }],
+  ['register', 'invalid_request', inTime, { do: 'stop' }],
+])('%s answered %s at %i', (last, code, now, step) => {
+  expect(nextStep(last, regError(code, ''), holding, now, 1)).toEqual(step);
+});
