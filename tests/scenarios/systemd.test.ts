@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { skipWithout } from '../support/part.ts';
 import { run } from '../support/run.ts';
-import { listed, root, type Stack, startStack, token } from '../support/stack.ts';
+import { listed, root, type Stack, startRegistry, startStack, token } from '../support/stack.ts';
 import { hasSystemd, startUserSystemd, type UserSystemd } from '../support/systemd.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -106,45 +106,46 @@ withSystemd('started late, stopped, killed: listed and unlisted within 1 s each 
 // unit's name; its own app ended (port in use), and the unit unlisted the address.
 withSystemd('a port that somebody else has is not listed, and what is listed there stays', async () => {
   await using folder = await temporaryFolder();
-  await using stack = await startStack(join(folder.path, 'data'));
+  await using registry = await startRegistry(join(folder.path, 'data'));
   await using systemd = await startUserSystemd();
-  const port = await install(systemd, stack.registry, folder.path);
+  const port = await install(systemd, registry.url, folder.path);
   const holder = createServer((_request, response) => void response.end('other')).listen(port, '127.0.0.1');
   await once(holder, 'listening');
   await run([
     ...[process.execPath, `${root}packages/cli/dist/main.js`, 'register', 'tickets-query'],
     ...['--url', '/tickets-query', '--endpoint', `http://127.0.0.1:${port}/tickets`],
-    ...['--roles', 'tickets-query', '--run-id', 'the-holder', '--registry', stack.registry],
+    ...['--roles', 'tickets-query', '--run-id', 'the-holder', '--registry', registry.url],
   ]);
 
   await expect(systemd.systemctl('start', unit)).rejects.toThrow(/control process exited/);
   await systemd.systemctl('stop', unit);
   expect(await systemd.log()).toContain(`127.0.0.1 port ${port} is in use`);
-  expect(await listed(stack.registry, 'tickets-query')).toMatchObject([{ runId: 'the-holder' }]);
+  expect(await listed(registry.url, 'tickets-query')).toMatchObject([{ runId: 'the-holder' }]);
   holder.close();
 });
 
 // Story: an app that ended at once left the unit waiting for its port until the start timed out.
 withSystemd('an app that ends before it listens fails its unit at once, and nothing is listed', async () => {
   await using folder = await temporaryFolder();
-  await using stack = await startStack(join(folder.path, 'data'));
+  await using registry = await startRegistry(join(folder.path, 'data'));
   await using systemd = await startUserSystemd();
-  await install(systemd, stack.registry, folder.path);
+  await install(systemd, registry.url, folder.path);
   await writeFile(join(folder.path, 'late.mjs'), 'process.exit(7);\n');
 
   await expect(systemd.systemctl('start', unit)).rejects.toThrow();
   expect(await systemd.systemctl('show', '--property=ExecMainStatus', '--value', unit)).toBe('7');
-  expect(await listed(stack.registry, 'tickets-query')).toEqual([]);
+  expect(await listed(registry.url, 'tickets-query')).toEqual([]);
 });
 
 // Story: at a reboot the registry may come later than the service, and it may be gone first.
 withSystemd('without a registry the unit stops as ever', async () => {
   await using folder = await temporaryFolder();
   await using systemd = await startUserSystemd();
-  const stack = await startStack(join(folder.path, 'data'));
-  await install(systemd, stack.registry, folder.path);
+  await using registry = await startRegistry(join(folder.path, 'data'));
+  await install(systemd, registry.url, folder.path);
   await systemd.systemctl('start', unit);
-  await stack[Symbol.asyncDispose]();
+  registry.process.kill('SIGTERM');
+  await registry.process.ended;
 
   await systemd.systemctl('stop', unit);
   expect(await systemd.systemctl('show', '--property=ActiveState,Result', '--value', unit)).toBe(
