@@ -46,12 +46,12 @@ export function decideUnregister(view: View, name: InstanceName, run: RunName, r
 }
 
 /** A service that lost its last instance stays for an hour, so that callers hear 503 and not 404. */
-export function decideExpiry(view: View, keys: readonly InstanceKey[]): Decision {
+export function decideExpiry(view: View, keys: readonly InstanceKey[], now: number): Decision {
   const changes: Change[] = [];
   const replaces = new Map<InstanceKey, number>();
   for (const key of keys) {
     const lease = view.leases.get(key);
-    if (!lease) continue;
+    if (lease?.expiresAt == null || lease.expiresAt > now) continue; // renewed since, or gone
     const { service, id } = instanceNameOf(key);
     changes.push({ kind: 'instance-expired', service, instanceId: id, generation: lease.generation });
     replaces.set(key, lease.generation);

@@ -61,7 +61,7 @@ export function startReaper({ clock, view, commit }: ReaperOptions): ReaperTimer
   async function write(forgotten: Decision, expired: readonly InstanceKey[], now: number): Promise<void> {
     await commit(forgotten, now);
     for (let start = 0; start < expired.length; start += expiriesPerWrite) {
-      await commit(decideExpiry(view, expired.slice(start, start + expiriesPerWrite)), now);
+      await commit(decideExpiry(view, expired.slice(start, start + expiriesPerWrite), now), now);
     }
   }
 
