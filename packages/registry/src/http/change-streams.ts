@@ -22,48 +22,37 @@ export interface ChangeStreamsOptions {
 }
 
 /** @returns answers one request with a stream, until either side ends it. @throws before its first byte only */
-export function createChangeStreams(options: ChangeStreamsOptions) {
-  let open = 0;
+export function createChangeStreams({ registry, clock, keepAliveMs, signal }: ChangeStreamsOptions) {
+  const open = new Set<AbortController>();
+  signal.addEventListener('abort', () => {
+    for (const ending of open) ending.abort();
+  });
+
   return async (response: ServerResponse, answer: ChangesAnswer, requestId: string): Promise<void> => {
-    if (open >= maxStreams)
+    if (open.size >= maxStreams)
       throw regError('limit_reached', `${maxStreams} readers follow the changes already`);
-    open += 1;
+    const ending = new AbortController();
+    open.add(ending);
+    response.once('close', () => ending.abort());
+    if (signal.aborted || response.destroyed) ending.abort();
+    let stopBeat: (() => void) | undefined;
     try {
-      await stream(options, response, answer, requestId);
+      const sets = registry.changes(answer.after, ending.signal, answer.gateway); // refuses at once: an answer yet
+      begin(response, formatPosition(answer.after));
+      if (response.req.method === 'HEAD') return;
+      stopBeat = keepAlive(response, clock, keepAliveMs);
+      await follow(response, answer.after.epoch, sets, ending.signal);
+    } catch (error) {
+      if (ending.signal.aborted) return;
+      if (!response.headersSent || !isRegError(error) || error.code !== 'compacted') throw error;
+      response.write(eventOf('compacted', toProblem(error, requestId)));
     } finally {
-      open -= 1;
+      stopBeat?.();
+      open.delete(ending);
+      ending.abort();
+      if (response.headersSent) response.end();
     }
   };
-}
-
-async function stream(
-  { registry, clock, keepAliveMs, signal }: ChangeStreamsOptions,
-  response: ServerResponse,
-  { after, gateway }: ChangesAnswer,
-  requestId: string,
-): Promise<void> {
-  const ending = new AbortController();
-  const end = () => ending.abort();
-  response.once('close', end);
-  signal.addEventListener('abort', end);
-  if (signal.aborted || response.destroyed) end();
-  let stopBeat: (() => void) | undefined;
-  try {
-    const sets = registry.changes(after, ending.signal, gateway); // refuses at once, so it is an answer yet
-    begin(response, formatPosition(after));
-    if (response.req.method === 'HEAD') return;
-    stopBeat = keepAlive(response, clock, keepAliveMs);
-    await follow(response, after.epoch, sets, ending.signal);
-  } catch (error) {
-    if (ending.signal.aborted) return;
-    if (!response.headersSent || !isRegError(error) || error.code !== 'compacted') throw error;
-    response.write(eventOf('compacted', toProblem(error, requestId)));
-  } finally {
-    stopBeat?.();
-    signal.removeEventListener('abort', end);
-    end();
-    if (response.headersSent) response.end();
-  }
 }
 
 /** At once, so that a reader knows it is heard; the id makes a reconnect resume even before a change. */

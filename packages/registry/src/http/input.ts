@@ -62,10 +62,13 @@ function checked(shape: Shape, value: unknown, root: string, faults: FieldFault[
   return undefined;
 }
 
+/** One fault per field, the first: a value of the wrong type may fail more checks, which say less. */
 function invalid(faults: readonly FieldFault[]) {
-  const [first] = faults;
-  const others = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
+  const byField = new Map(faults.toReversed().map((fault) => [fault.field, fault]));
+  const errors = [...byField.values()].reverse();
+  const [first] = errors;
+  const others = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
   return regError('invalid_request', `${first?.field}: ${first?.message}${others}`, {
-    errors: faults.slice(0, maxFaults),
+    errors: errors.slice(0, maxFaults),
   });
 }
