@@ -38,7 +38,8 @@ function print(type, indent) {
 function printUnion(type, indent) {
   const isBoolean = (one) => one.flags & ts.TypeFlags.BooleanLiteral;
   const members = type.types.filter((one) => !isBoolean(one)).map((one) => print(one, indent));
-  return [...members, ...(type.types.some(isBoolean) ? ['boolean'] : [])].join(' | ');
+  const booleans = type.types.filter(isBoolean).map((one) => checker.typeToString(one)); // both: `boolean`
+  return [...members, ...(booleans.length === 2 ? ['boolean'] : booleans)].join(' | ');
 }
 
 function printObject(type, indent) {
