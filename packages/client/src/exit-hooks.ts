@@ -67,14 +67,28 @@ function sayLastWords(limitMs: number): void {
 const onSignal = Object.assign(
   (signal: NodeJS.Signals): void => {
     const others = process.listeners(signal).filter((listener) => !(ours in listener));
-    if (!leaving) void leave(signal, others.length > 0);
-    else if (others.length === 0) {
+    const appEnds = others.length > politeListeners();
+    if (!leaving) void leave(signal, appEnds);
+    else if (!appEnds) {
       sayLastWords(impatientMs);
       raise(signal);
     }
   },
   { [ours]: true },
 );
+
+/**
+ * The library signal-exit (in half of npm) ends the process on a signal only where nobody else listens, as
+ * we do: two that wait for each other would wait for ever. Its copies count themselves; when we raise the
+ * signal again, they find themselves alone and do what they do without us.
+ */
+function politeListeners(): number {
+  const third = (process as { __signal_exit_emitter__?: { count?: number } }).__signal_exit_emitter__;
+  const fourth = (globalThis as { [key: symbol]: { count?: number } | undefined })[
+    Symbol.for('signal-exit emitter')
+  ];
+  return (third?.count ?? 0) + (fourth?.count ?? 0);
+}
 
 async function leave(signal: NodeJS.Signals, appEnds: boolean): Promise<void> {
   leaving = true;

@@ -1,0 +1,260 @@
+// However a process ends, it is unlisted at once and it ends as it would without us: these are real
+// processes of the built package, each beside the same script without us.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
+import { type StartedProcess, startProcess } from '../../../tests/support/process.ts';
+import { startRegistry, type TestRegistry } from '../testing/registry.ts';
+
+const script = fileURLToPath(new URL('../testing/ends.mjs', import.meta.url));
+if (!existsSync(new URL('../dist/index.js', import.meta.url))) throw new Error('build first: pnpm build');
+
+async function start(how: string, registry?: TestRegistry, env: Record<string, string> = {}) {
+  const process = await startProcess('node', [script, how], {
+    env: { ...env, SELF_REGISTRY: registry?.url },
+  });
+  const [, url = ''] = await process.printed(/^ready (.*)$/m);
+  return { process, url, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+/** A signal is sent; all else the script does by itself, once it is asked to. */
+function end(process: StartedProcess, how: string): void {
+  process.kill(how.startsWith('SIG') ? (how as NodeJS.Signals) : 'SIGUSR2');
+}
+
+async function endOf(how: string, registry?: TestRegistry, env: Record<string, string> = {}) {
+  await using service = await start(how, registry, env);
+  if (registry) expect(await registry.listed('ends')).toHaveLength(1);
+  end(service.process, how);
+  const { code, signal } = await service.process.ended;
+  // The frame of `emit` differs with the number of listeners: another line of node's own file.
+  return { code, signal, stderr: service.process.stderr().replace(/node:events:\d+:\d+/g, 'node:events') };
+}
+
+const kinds = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'exit',
+  'throw',
+  'reject',
+  'natural',
+  'natural-with-code',
+  'exit-listener-throws',
+  'handler-exits',
+];
+
+test.each(kinds)('%s: unlisted when the process is gone, and it ends as without us', async (how) => {
+  await using registry = await startRegistry();
+  const [without, withUs] = await Promise.all([endOf(how), endOf(how, registry)]);
+  expect(await registry.listed('ends')).toEqual([]);
+  expect(withUs).toEqual(without);
+});
+
+test.each(['SIGTERM', 'exit'])('%s: a registration without a lease is unlisted too', async (how) => {
+  await using registry = await startRegistry();
+  await endOf(how, registry, { LEASE: 'none' });
+  expect(await registry.listed('ends')).toEqual([]);
+});
+
+test.each(['SIGTERM', 'exit', 'throw', 'natural'])(
+  '%s: a registry that is gone or frozen holds nobody back',
+  async (how) => {
+    await using registry = await startRegistry();
+    const without = await endOf(how);
+    for (const away of [registry.stop, registry.freeze]) {
+      await registry.start();
+      await using service = await start(how, registry);
+      await away();
+      end(service.process, how);
+      const { code, signal } = await service.process.ended;
+      expect({ code, signal }).toEqual({ code: without.code, signal: without.signal });
+    }
+  },
+);
+
+test.each(['handler-lives-on', 'capture-lives-on'])(
+  '%s: an app that survives its exception stays listed',
+  async (how) => {
+    await using registry = await startRegistry();
+    await using service = await start(how, registry);
+    end(service.process, how);
+    await service.process.printed(/^lives on$/m);
+    expect(await registry.listed('ends')).toEqual([expect.objectContaining({ state: 'up' })]);
+  },
+);
+
+test('a request under way is answered before the process ends', async () => {
+  await using registry = await startRegistry();
+  await using service = await start('SIGTERM', registry, { HOLD_MS: '300' });
+  const answer = fetch(service.url).then((response) => response.text());
+  await service.process.printed(/^request$/m);
+  service.process.kill('SIGTERM');
+  expect(await answer).toBe('answered');
+  expect(await service.process.ended).toEqual({ code: null, signal: 'SIGTERM' });
+});
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s ends an app with the library signal-exit too',
+  async (signal) => {
+    await using registry = await startRegistry();
+    await using service = await start('signal-exit', registry);
+    service.process.kill(signal);
+    expect(await service.process.ended).toEqual({ code: null, signal });
+    expect(service.process.stdout()).toContain(`signal-exit saw ${signal}`);
+    expect(await registry.listed('ends')).toEqual([]);
+  },
+);
+
+test('an app that handles the signal itself ends itself: we leave, and raise nothing', async () => {
+  await using registry = await startRegistry();
+  await using service = await start('own-signal', registry);
+  service.process.kill('SIGTERM');
+  expect(await service.process.ended).toEqual({ code: 0, signal: null });
+  expect(service.process.stdout().match(/app got SIGTERM/g)).toHaveLength(1);
+  expect(service.process.stderr()).toBe('');
+  expect(await registry.listed('ends')).toEqual([]);
+});
+
+test.each(['own-signal-once', 'own-signal-exits'])('%s: the exit code is the app its own', async (how) => {
+  await using registry = await startRegistry();
+  await using service = await start(how, registry);
+  service.process.kill('SIGTERM');
+  expect(await service.process.ended).toEqual({ code: 5, signal: null });
+  expect(await registry.listed('ends')).toEqual([]);
+});
+
+test('a second signal ends the process at once, unlisted', async () => {
+  await using registry = await startRegistry();
+  await using service = await start('SIGTERM', registry, { HOLD_MS: '600000', DRAIN_MS: '600000' });
+  const answer = fetch(service.url).catch(() => 'none');
+  await service.process.printed(/^request$/m);
+  service.process.kill('SIGTERM');
+  await eventually(
+    () => registry.listed('ends'),
+    ([one]) => one?.state === 'draining',
+  );
+  service.process.kill('SIGINT');
+  expect(await service.process.ended).toEqual({ code: null, signal: 'SIGINT' });
+  expect(await registry.listed('ends')).toEqual([]);
+  expect(await answer).toBe('none');
+});
+
+/** A script of one statement, with the built client as `client`. */
+const runScript = (statement: string, registry: TestRegistry, env = {}) => {
+  const client = new URL('../dist/index.js', import.meta.url).href;
+  const source = `import * as client from ${JSON.stringify(client)}; ${statement}`;
+  const nodeArguments = ['--input-type=module', '--eval', source];
+  return startProcess('node', nodeArguments, { env: { ...env, REG_REGISTRY: registry.url } });
+};
+
+const service = `{ name: 'ends', url: '/ends', endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }], authorizedRoles: [] }`;
+
+test('a script that registers and has nothing left to do ends by itself, unlisted', async () => {
+  await using registry = await startRegistry();
+  await using script = await runScript(
+    `await client.register(${service}); console.log('registered');`,
+    registry,
+  );
+  expect(await script.ended).toEqual({ code: 0, signal: null });
+  expect(script.stdout()).toBe('registered\n');
+  expect(script.stderr()).toBe('');
+  expect(await registry.listed('ends')).toEqual([]);
+});
+
+test('a view of services keeps no process alive', async () => {
+  await using registry = await startRegistry();
+  await using script = await runScript(`console.log((await client.discover('none')).instances);`, registry);
+  expect(await script.ended).toEqual({ code: 0, signal: null });
+  expect(script.stdout()).toBe('[]\n');
+});
+
+test('a script that awaits register() waits for a registry that is away', async () => {
+  await using registry = await startRegistry();
+  await registry.stop();
+  await using script = await runScript(
+    `await client.register(${service}); console.log('registered');`,
+    registry,
+  );
+  await script.printed(/ECONNREFUSED/);
+  await registry.start();
+  await script.printed(/^registered$/m);
+  expect(await script.ended).toEqual({ code: 0, signal: null });
+});
+
+test('onRefused exit: one line, exit code 1', async () => {
+  await using registry = await startRegistry();
+  const refused = `{ ...${service}, url: 'wrong', onRefused: 'exit' }`;
+  await using script = await runScript(`await client.register(${refused});`, registry);
+  expect(await script.ended).toEqual({ code: 1, signal: null });
+  expect(script.stderr()).toMatch(/^reg: ends \(127\.0\.0\.1-9\): refused: invalid_request: url: .*\n$/);
+});
+
+test('onRefused exit, refused later: the service ends for a supervisor to see', async () => {
+  await using registry = await startRegistry();
+  const leased = `{ ...${service}, lease: { ttlMs: 1_000 }, onRefused: 'exit' }`;
+  await using script = await runScript(
+    `setInterval(() => {}, 1_000); await client.register(${leased});`,
+    registry,
+  );
+  await eventually(
+    () => registry.listed('ends'),
+    (all) => all.length === 1,
+  );
+  const successor = {
+    url: '/ends',
+    endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }],
+    authorizedRoles: [],
+  };
+  await registry.put('ends', '127.0.0.1-9', { ...successor, runId: 'successor' });
+  expect(await script.ended).toEqual({ code: 1, signal: null });
+  expect(script.stderr()).toMatch(/^reg: ends .*refused: generation_superseded: .*\n$/);
+  expect((await registry.listed('ends')).map(({ runId }) => runId)).toEqual(['successor']);
+});
+
+// Story: a process woke up from a long pause and renewed what was no longer its own.
+test('paused past its lease, a process cannot push out its successor', async () => {
+  await using registry = await startRegistry();
+  const leased = `{ ...${service}, lease: { ttlMs: 1_000 } }`;
+  const holds = `setInterval(() => {}, 1_000); await client.register(${leased}); console.log('registered');`;
+  await using paused = await runScript(holds, registry);
+  await paused.printed(/^registered$/m);
+  paused.kill('SIGSTOP');
+  await eventually(
+    () => registry.listed('ends'),
+    (all) => all.length === 0,
+  );
+  await using successor = await runScript(holds, registry);
+  await successor.printed(/^registered$/m);
+  const [before] = await registry.listed('ends');
+  paused.kill('SIGCONT');
+  await paused.printed(/generation_superseded/);
+  paused.kill('SIGTERM');
+  expect(await paused.ended).toEqual({ code: null, signal: 'SIGTERM' });
+  expect(await registry.listed('ends')).toEqual([{ ...before, leaseUntil: expect.any(Number) }]);
+});
+
+test('paused past its lease and nobody came: it is listed again, the same run', async () => {
+  await using registry = await startRegistry();
+  const leased = `{ ...${service}, lease: { ttlMs: 1_000 } }`;
+  await using paused = await runScript(
+    `setInterval(() => {}, 1_000); await client.register(${leased});`,
+    registry,
+  );
+  const [before] = await eventually(
+    () => registry.listed('ends'),
+    (all) => all.length === 1,
+  );
+  paused.kill('SIGSTOP');
+  await eventually(
+    () => registry.listed('ends'),
+    (all) => all.length === 0,
+  );
+  paused.kill('SIGCONT');
+  const [after] = await eventually(
+    () => registry.listed('ends'),
+    (all) => all.length === 1,
+  );
+  expect(after).toMatchObject({ runId: before?.runId, generation: before?.generation });
+});
