@@ -19,7 +19,7 @@ export function principalOf(claims: Readonly<Record<string, unknown>>, rolesClai
 
 /** The claim's name is taken as it is, never as a path: `https://example.com/roles` is one key. */
 function rolesOf(claims: Readonly<Record<string, unknown>>, rolesClaim: string): string[] {
-  const value = Object.hasOwn(claims, rolesClaim) ? claims[rolesClaim] : undefined;
+  const value = claims[rolesClaim];
   if (Array.isArray(value)) return value.every(isRole) ? value : [];
   if (rolesClaim !== 'scope' || !isRole(value)) return [];
   return value.split(' ').filter((word) => word !== ''); // RFC 8693 §4.2
