@@ -21,7 +21,10 @@ export interface ChangeStreamsOptions {
   readonly signal: AbortSignal;
 }
 
-/** @returns answers one request with a stream, until either side ends it. @throws before its first byte only */
+/**
+ * @returns answers one request with a stream, until either side ends it. A refusal is thrown before the
+ * first byte, `compacted` is an event later, and what else breaks ends the stream and is thrown for the log
+ */
 export function createChangeStreams({ registry, clock, keepAliveMs, signal }: ChangeStreamsOptions) {
   const open = new Set<AbortController>();
   signal.addEventListener('abort', () => {

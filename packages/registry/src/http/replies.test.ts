@@ -1,7 +1,7 @@
 // What is right is answered as the contract says: each reply is read with the contract's own schema.
 import { contract, type OperationName } from '@reg/schema';
 import { expect, test } from 'vitest';
-import { matchesEtag } from './etag.ts';
+import { listingEtag, matchesEtag } from './etag.ts';
 import { type Request, registrationOf, startApi, type TestApi } from './test-api.ts';
 
 const path = '/v1/services/tickets/instances/one';
@@ -76,6 +76,12 @@ test('an unchanged listing is answered by 304, a changed one is sent', async () 
     await api.send({ method: 'PUT', path, body: registrationOf({ version: target }) });
     expect((await api.send(conditional)).status).toBe(200);
   }
+});
+
+test('holding back is part of what a listing says, so of its ETag', () => {
+  const position = { epoch: 'e', revision: 1 };
+  expect(listingEtag({ ...position, holdingBack: false })).toBe('W/"e.1"');
+  expect(listingEtag({ ...position, holdingBack: true })).toBe('W/"e.1-held"');
 });
 
 test.each([

@@ -6,7 +6,7 @@ import express from 'express';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { createMemoryStore } from '../memory-store.ts';
-import { createRegistry } from '../registry.ts';
+import { createRegistry, type Registry } from '../registry.ts';
 import { registryApp } from './app.ts';
 import { createRegistryServer } from './server.ts';
 import { registrationOf, send, startApi } from './test-api.ts';
@@ -108,6 +108,19 @@ test('a chunked body over the limit is answered with 413 before it ends, and the
   expect(answer).toMatch(/^HTTP\/1\.1 413 /);
   expect(answer).toContain('"code":"body_too_large"');
   expect(answer.toLowerCase()).toContain('connection: close');
+});
+
+// Story: closing while bytes still came reset the connection, and the caller saw ECONNRESET instead of 413.
+test('a caller that reads only after it has sent all of a large body still gets the answer', async () => {
+  await using api = await startApi();
+  const size = 16 * 1024 * 1024; // more than sockets hold
+  const socket = connect(api.port, '127.0.0.1');
+  const sent = once(socket, 'finish');
+  socket.end(`${target}${host}${json}Content-Length: ${size}\r\n\r\n${' '.repeat(size)}`);
+  await sent;
+  let answer = '';
+  for await (const chunk of socket.setEncoding('utf8')) answer += chunk;
+  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
 });
 
 test('a length over the limit is refused before a byte of the body is asked for', async () => {
@@ -257,4 +270,18 @@ test('the app mounts in an Express app of somebody else', async () => {
   server.close();
   await once(server, 'close');
   await registry.close();
+});
+
+test('a fault of ours is told to the log with the id of the request, and not to the caller', async () => {
+  const fault = new Error('secret: hunter2');
+  const between = (registry: Registry): Registry => ({
+    ...registry,
+    health() {
+      throw fault;
+    },
+  });
+  await using api = await startApi({ between });
+  const { text, headers } = await api.send({ path: '/v1/health' });
+  expect(text).not.toContain('hunter2');
+  expect(api.lines).toContainEqual({ kind: 'error', requestId: headers['x-request-id'], error: fault });
 });
