@@ -41,6 +41,8 @@ export async function discover(
   const shared = share(registryAddresses(registry));
   let turn = 0;
   let open = true;
+  let listed: readonly DiscoveredInstance[] = [];
+  let up = listed; // of `listed`, which is another array once anything changed
   const instances = () => shared.view.instancesOf(name, performance.now());
   const discovery: Discovery = {
     name,
@@ -57,7 +59,9 @@ export async function discover(
       return performance.now() - shared.heardAt;
     },
     pick() {
-      const up = instances().filter(({ state }) => state === 'up');
+      const all = instances();
+      if (all !== listed) up = all.filter(({ state }) => state === 'up');
+      listed = all;
       const picked = up[turn++ % up.length];
       if (!picked) throw regError('no_instances', `no instance of ${name} is up`);
       return picked;

@@ -54,6 +54,8 @@ export interface View {
 /** For an instance without a lease: as long as one with the usual lease. */
 const defaultLeaseMs = 10_000;
 
+const none: readonly DiscoveredInstance[] = [];
+
 export function createView(): View {
   let services = new Map<string, HeldService>();
   let position: Position | undefined;
@@ -102,7 +104,7 @@ export function createView(): View {
     },
     instancesOf(name, now) {
       const service = services.get(name);
-      if (!service) return [];
+      if (!service) return none;
       if (!service.list || now >= service.list.until) service.list = listOf(service, now);
       return service.list.all;
     },

@@ -1,0 +1,2 @@
+/** What src/last-word.generated.ts must hold. */
+export declare function embedded(): string;
