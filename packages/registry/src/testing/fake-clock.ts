@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 
 /** A clock that stands still until it is told to go on. */
 export interface FakeClock extends Clock {
-  /** Goes on by `byMs`, running each timer at its time, and waits a turn of the event loop after each. */
+  /** Goes on by `byMs`, running each timer at its time, and waits a turn of the event loop before and after. */
   advance(byMs: number): Promise<void>;
 }
 
@@ -35,6 +35,7 @@ export function createFakeClock(startMs: number = Date.UTC(2026, 0, 1)): FakeClo
     every: (intervalMs, run) => add(now + intervalMs, run, intervalMs),
     after: (delayMs, run) => add(now + delayMs, run),
     async advance(byMs) {
+      await nextTurn(); // what was begun gets to set its timers first
       const end = now + byMs;
       for (let timer = nextUntil(end); timer; timer = nextUntil(end)) {
         now = timer.at;
