@@ -9,6 +9,7 @@ import {
   type Change,
   type ChangeSet,
   type Endpoint,
+  formatPosition,
   type Instance,
   type LeaseSetting,
   type Position,
@@ -16,6 +17,7 @@ import {
   type ServiceDefinition,
   type Snapshot,
 } from '@reg/schema';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import type { AccessRecord } from './stages/observe.ts';
 import { secret, signed } from './tokens/signed.fixture.ts';
@@ -59,6 +61,7 @@ export function instanceOf({ id, generation = 1, state = 'up', lease, endpoints 
 }
 
 export interface TestCatalog extends Catalog {
+  readonly position: Position;
   readonly appliedPositions: Position[];
   /** One change set, delivered to who watches. */
   change(...changes: Change[]): void;
@@ -86,6 +89,9 @@ export function testCatalog(): TestCatalog {
   }
   return {
     appliedPositions,
+    get position() {
+      return { epoch: snapshot.epoch, revision: snapshot.revision };
+    },
     get away() {
       return away;
     },
@@ -159,6 +165,8 @@ export function tokenOf(subject: string, roles: readonly string[]): string {
   return signed({ sub: subject, roles, aud: 'reg', iss: 'reg', exp: 4_102_444_800 });
 }
 
+const noPosition: Position = { epoch: 'none', revision: 0 };
+
 export interface TestGateway extends AsyncDisposable {
   readonly gateway: Gateway;
   readonly catalog: TestCatalog;
@@ -166,6 +174,8 @@ export interface TestGateway extends AsyncDisposable {
   readonly url: string;
   readonly log: AccessRecord[];
   readonly errors: unknown[];
+  /** Waits until it has applied all that the catalog said. */
+  follows(): Promise<void>;
 }
 
 export async function startGateway(
@@ -182,7 +192,13 @@ export async function startGateway(
     catalog,
   });
   const { port, url } = await gateway.listen({ port: 0 });
-  return { gateway, catalog, port, url, log, errors, [Symbol.asyncDispose]: () => gateway.close() };
+  const follows = async () => {
+    await eventually(
+      () => gateway.health().position,
+      (position) => formatPosition(position ?? noPosition) === formatPosition(catalog.position),
+    );
+  };
+  return { gateway, catalog, port, url, log, errors, follows, [Symbol.asyncDispose]: () => gateway.close() };
 }
 
 export interface TestUpstream extends AsyncDisposable {

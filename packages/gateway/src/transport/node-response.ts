@@ -72,7 +72,7 @@ export class NodeResponse implements GatewayResponse {
     }
     if (text === undefined) this.#response.flushHeaders();
     else this.#response.write(text);
-    this.#readUnwanted();
+    this.#readUnwanted(text !== undefined);
   }
 
   abort(): void {
@@ -92,23 +92,30 @@ export class NodeResponse implements GatewayResponse {
   /**
    * The answer is out. Closing now, with bytes of the body unread, would reset the connection, and the
    * answer would be lost with it (RFC 9112 §9.6): what comes is dropped for a while, then it closes.
+   * @param isWhole the answer says its length, so that the client may hear at once that nothing follows
    */
-  #readUnwanted(): void {
+  #readUnwanted(isWhole: boolean): void {
     const message = this.#message;
+    const { socket } = message;
+    const isOurTurn = this.#response.socket === socket; // else an earlier answer is still on its way
     let left = maxUnwantedBytes;
     const finish = () => {
       clearTimeout(timer);
+      message.off('data', count).off('end', finish).off('error', finish).on('error', () => undefined);
+      if (isWhole && isOurTurn) {
+        socket.destroySoon();
+        return;
+      }
       this.#response.end();
-      if (!message.complete) this.#response.on('finish', () => message.socket.destroySoon());
+      this.#response.on('finish', () => socket.destroySoon());
     };
     const timer = setTimeout(finish, maxUnwantedMs);
-    message.removeAllListeners('data');
-    message.on('data', (chunk: Buffer) => {
+    const count = (chunk: Buffer) => {
       left -= chunk.length;
       if (left <= 0) finish();
-    });
-    message.on('end', finish);
-    message.on('error', finish);
-    message.resume();
+    };
+    message.removeAllListeners('data');
+    message.on('data', count).on('end', finish).on('error', finish).resume();
+    if (isWhole && isOurTurn) socket.end();
   }
 }

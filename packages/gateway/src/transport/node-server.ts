@@ -104,7 +104,7 @@ function closeServer(server: Server, withinMs: number): Promise<void> {
 
 /** What node's parser refused. In the middle of an answer there is nothing to say: it breaks off. */
 function refuseHead(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || latest.get(socket)?.writableFinished === false) {
+  if (!socket.writable || error.code === 'ECONNRESET' || isAnswering(socket)) {
     socket.destroy();
     return;
   }
@@ -115,6 +115,13 @@ function refuseHead(error: NodeJS.ErrnoException, socket: Socket): void {
   } else {
     answerRaw(socket, refuse('malformed_request', 'this is not HTTP/1.1 as RFC 9112 has it'));
   }
+}
+
+/** Bytes of an answer are out, or an earlier one is under way (then this one has no socket yet). */
+function isAnswering(socket: Socket): boolean {
+  const response = latest.get(socket);
+  if (!response || response.writableFinished) return false;
+  return response.headersSent || response.socket !== socket;
 }
 
 /** Without a ServerResponse: there was no request to make one for. */
