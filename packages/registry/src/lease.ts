@@ -49,7 +49,7 @@ export function grantRun(
 }
 
 /** An anonymous run is known by its generation, where it names one. One that ended never goes on. */
-export function isSameRun(last: Lease, run: Run): boolean {
+function isSameRun(last: Lease, run: Run): boolean {
   if (last.gone?.ended) return false;
   if (run.runId === undefined && run.generation !== undefined) return run.generation === last.generation;
   return run.runId === last.runId;

@@ -5,7 +5,7 @@ import type { ProblemCode, RegistrationBody } from '@reg/schema';
 import type { RunName } from '../lease.ts';
 import type { InstanceName } from '../store.ts';
 
-export interface ModelInstance extends InstanceName {
+interface ModelInstance extends InstanceName {
   generation: number;
   state: 'up' | 'draining';
   address: string;
@@ -13,7 +13,7 @@ export interface ModelInstance extends InstanceName {
   expiresAt: number | null;
 }
 
-export interface ModelService {
+interface ModelService {
   name: string;
   slug: string;
   url: string;
@@ -30,7 +30,7 @@ interface Memory extends InstanceName {
 }
 
 /** Refused; or accepted with the generation it must have, or a new one. */
-export type Expected = { refused: ProblemCode } | { generation: number | 'new' };
+type Expected = { refused: ProblemCode } | { generation: number | 'new' };
 
 export interface Model {
   readonly services: ModelService[];

@@ -1,4 +1,4 @@
-import { isRegError, type ProblemCode, type RegistrationBody } from '@reg/schema';
+import { isRegError, type Position, type ProblemCode, type RegistrationBody } from '@reg/schema';
 import { createMemoryStore } from '../memory-store.ts';
 import { createRegistry, type Registry, type RegistryOptions } from '../registry.ts';
 import type { InstanceName, Store } from '../store.ts';
@@ -46,4 +46,16 @@ export async function refusal(asked: Promise<unknown> | (() => unknown)): Promis
     if (isRegError(error)) return error.code;
     throw error;
   }
+}
+
+/** The kinds of the changes after a position. */
+export async function kindsAfter(registry: Registry, after: Position): Promise<string[][]> {
+  const { revision } = registry.position();
+  const kinds: string[][] = [];
+  if (revision === after.revision) return kinds;
+  for await (const set of registry.changes(after, new AbortController().signal)) {
+    kinds.push(set.changes.map(({ kind }) => kind));
+    if (set.revision === revision) break;
+  }
+  return kinds;
 }
