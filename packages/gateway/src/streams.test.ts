@@ -200,8 +200,54 @@ describe('who leaves', () => {
       request.destroy();
       await eventually(() => closed);
       await eventually(() => one.log.length === 1);
-      expect(one.log[0]).toMatchObject({ aborted: true, attempts: 1 });
+      expect(one.log[0]).toMatchObject({ aborted: true, attempts: 1, status: begins ? 200 : 0 });
     }
+  });
+
+  // Story: node tells only the answer whose turn it is; those behind it stayed at their upstreams for ever.
+  test('a client that leaves cancels what it pipelined too', async () => {
+    let came = 0;
+    let closed = 0;
+    await using upstream = await startUpstream((request, response) => {
+      came++;
+      response.on('close', () => closed++);
+      request.resume();
+    });
+    await using one = await gatewayTo(upstream);
+    const socket = net.connect(one.port, '127.0.0.1');
+    socket.write('POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'.repeat(3));
+    await eventually(() => came === 3);
+    socket.destroy();
+    await eventually(() => closed === 3 && one.log.length === 3);
+  });
+
+  test('a client that pipelines without end is cut off', async () => {
+    let came = 0;
+    await using upstream = await startUpstream(() => void came++);
+    await using one = await gatewayTo(upstream);
+    await rawRequest(one.port, 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(150));
+    expect(came).toBeLessThanOrEqual(100);
+    await eventually(() => one.log.length === 100);
+  });
+
+  test('pipelined requests are answered in their order', async () => {
+    const answers: (() => void)[] = [];
+    await using upstream = await startUpstream((request, response) => {
+      answers.push(() => response.end(request.url));
+    });
+    await using one = await gatewayTo(upstream);
+    const socket = net.connect(one.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.write(
+      'GET /x/1 HTTP/1.1\r\nHost: x\r\n\r\nGET /x/2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    );
+    await eventually(() => answers.length === 2);
+    for (const answer of answers.reverse()) answer();
+    await once(socket, 'close');
+    expect(text).toMatch(/\/1.*\/2/s);
   });
 
   test('a client that leaves in the middle of its upload breaks it off at the upstream', async () => {
@@ -221,6 +267,9 @@ describe('who leaves', () => {
     await eventually(() => came);
     socket.destroy();
     await eventually(() => broke);
+    await eventually(() => one.log.length === 1);
+    const upstreams = one.log[0]?.instance;
+    expect([upstreams, one.log[0]?.attempts, one.errors]).toEqual([`127.0.0.1-${upstream.port}`, 1, []]);
   });
 
   test.each<[string, string]>([

@@ -48,6 +48,8 @@ export async function dispatch(
     const attempt = forward({ exchange, accepted, grant, choice, fresh, timeoutMs });
     const result = await answerOf(attempt, exchange);
     if (result.kind === 'answer') return result;
+    if (isRegError(result.cause)) throw result.cause; // the request's own fault, its body's: nothing to learn
+    if (response.gone) return refusalFor(result); // nobody waits, and it says nothing of the instance
 
     learn(choice, result, now());
     refusal = refusalFor(result);
@@ -79,8 +81,7 @@ function learn({ upstream }: Choice, { reached, reused, timedOut }: Failure, now
 }
 
 /** No address is told: who may call a service need not know where it runs. The log has it. */
-function refusalFor({ reached, timedOut, cause }: Failure): Refusal {
-  if (isRegError(cause)) return refuse(cause.code, cause.message);
+function refusalFor({ reached, timedOut }: Failure): Refusal {
   if (timedOut) return refuse('upstream_timeout', 'the service did not answer in time');
   if (reached === 'nothing') return refuse('upstream_unreachable', 'no connection to the service');
   return refuse('upstream_failed', 'the service broke off without an answer');

@@ -16,10 +16,13 @@ export function respond(exchange: Exchange, outcome: Answer | Refusal): Promise<
 
 function sendProblem(exchange: Exchange, { code, detail, headers = [] }: Refusal): void {
   const { request, response, requestId } = exchange;
+  if (response.gone) {
+    exchange.aborted = true;
+    return;
+  }
   const problem = toProblem(regError(code, detail), requestId);
   const text = JSON.stringify(problem);
   exchange.status = problem.status;
-  exchange.aborted = response.gone;
   response.listener = undefined;
   response.head(problem.status, [
     'Content-Type',

@@ -34,11 +34,16 @@ export class NodeResponse implements GatewayResponse {
     this.#closing = closing;
     this.#waitsFor100 = waitsFor100;
     response.on('close', () => {
-      this.gone = !response.writableFinished;
-      if (this.gone) this.listener?.gone();
+      if (!response.writableFinished) this.clientLeft();
     });
     response.on('drain', () => this.listener?.drained());
     response.on('error', () => undefined); // a write after the client left: 'close' tells it
+  }
+
+  clientLeft(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.listener?.gone();
   }
 
   head(status: number, headers: RawHeaders): void {
@@ -101,7 +106,11 @@ export class NodeResponse implements GatewayResponse {
     let left = maxUnwantedBytes;
     const finish = () => {
       clearTimeout(timer);
-      message.off('data', count).off('end', finish).off('error', finish).on('error', () => undefined);
+      message
+        .off('data', count)
+        .off('end', finish)
+        .off('error', finish)
+        .on('error', () => undefined);
       if (isWhole && isOurTurn) {
         socket.destroySoon();
         return;

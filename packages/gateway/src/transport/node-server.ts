@@ -36,10 +36,19 @@ export interface NodeTransport {
 const maxHeadBytes = 16 * 1024;
 const headTimeoutMs = 15_000;
 
+/** Unanswered requests of one connection; each has an upstream busy. Browsers do not pipeline at all. */
+const maxPipelined = 100;
+
 const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-/** The answer that a connection writes now, or wrote last. */
-const latest = new WeakMap<Socket, ServerResponse>();
+/** What a connection is busy with; a client may pipeline requests (RFC 9112 §9.3.2). */
+interface Busy {
+  /** The answer to its last request. */
+  latest: ServerResponse;
+  readonly open: Set<NodeResponse>;
+}
+
+const connections = new WeakMap<Socket, Busy>();
 
 export function createNodeTransport(handle: Handle): NodeTransport {
   const servers = new Set<Server>();
@@ -47,8 +56,14 @@ export function createNodeTransport(handle: Handle): NodeTransport {
   const isClosing = () => closing;
 
   function serve(message: IncomingMessage, response: ServerResponse, waitsFor100: boolean): void {
-    latest.set(message.socket, response);
     const view = new NodeResponse(message, response, isClosing, waitsFor100);
+    const { open } = busyOf(message.socket, response);
+    if (open.size >= maxPipelined) {
+      message.socket.destroy();
+      return;
+    }
+    open.add(view);
+    response.on('close', () => open.delete(view));
     void handle(viewRequest(message, view, waitsFor100 ? response : undefined), view);
   }
 
@@ -117,9 +132,21 @@ function refuseHead(error: NodeJS.ErrnoException, socket: Socket): void {
   }
 }
 
+/** Node tells an answer of the connection's end only when it is that one's turn to be written. */
+function busyOf(socket: Socket, latest: ServerResponse): Busy {
+  const known = connections.get(socket);
+  if (known) return Object.assign(known, { latest });
+  const busy: Busy = { latest, open: new Set() };
+  connections.set(socket, busy);
+  socket.on('close', () => {
+    for (const view of busy.open) view.clientLeft();
+  });
+  return busy;
+}
+
 /** Bytes of an answer are out, or an earlier one is under way (then this one has no socket yet). */
 function isAnswering(socket: Socket): boolean {
-  const response = latest.get(socket);
+  const response = connections.get(socket)?.latest;
   if (!response || response.writableFinished) return false;
   return response.headersSent || response.socket !== socket;
 }

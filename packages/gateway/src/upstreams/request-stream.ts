@@ -1,7 +1,7 @@
 // A request's body as undici takes it. Nothing is read from the client before undici asks for it, that
 // is, before the upstream is connected: a connection that failed has used nothing up.
 import { Readable } from 'node:stream';
-import { regError } from '@reg/schema/problem';
+import { isRegError, regError } from '@reg/schema/problem';
 import type { BodySink, Payload } from '../exchange.ts';
 
 export class RequestStream extends Readable implements BodySink {
@@ -13,11 +13,6 @@ export class RequestStream extends Readable implements BodySink {
   constructor(payload: Payload) {
     super({ highWaterMark: 64 * 1024 });
     this.#payload = payload;
-  }
-
-  /** Whether the client's body was touched. */
-  get started(): boolean {
-    return this.#started;
   }
 
   override _read(): void {
@@ -49,6 +44,9 @@ export class RequestStream extends Readable implements BodySink {
 
   fail(error: Error): void {
     this.#ended = true;
-    this.destroy(error);
+    const known = isRegError(error)
+      ? error
+      : regError('malformed_request', 'the body broke off', { cause: error });
+    this.destroy(known);
   }
 }
