@@ -17,7 +17,7 @@ export interface FollowOptions {
   readonly onContact?: (() => void) | undefined;
 }
 
-export const defaultIdleMs = 15_000;
+const defaultIdleMs = 15_000;
 
 /** How long a registry may take for the head of a reply before the next one is asked. */
 export const answerMs = 3_000;

@@ -142,11 +142,11 @@ test('a second signal ends the process at once, unlisted', async () => {
 });
 
 /** A script of one statement, with the built client as `client`. */
-const runScript = (statement: string, registry: TestRegistry, env = {}) => {
+const runScript = (statement: string, registry: TestRegistry, nodeOptions: readonly string[] = []) => {
   const client = new URL('../dist/index.js', import.meta.url).href;
   const source = `import * as client from ${JSON.stringify(client)}; ${statement}`;
-  const nodeArguments = ['--input-type=module', '--eval', source];
-  return startProcess('node', nodeArguments, { env: { ...env, REG_REGISTRY: registry.url } });
+  const nodeArguments = [...nodeOptions, '--input-type=module', '--eval', source];
+  return startProcess('node', nodeArguments, { env: { REG_REGISTRY: registry.url } });
 };
 
 const service = `{ name: 'ends', url: '/ends', endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }], authorizedRoles: [] }`;
@@ -181,6 +181,28 @@ test('a script that awaits register() waits for a registry that is away', async 
   await registry.start();
   await script.printed(/^registered$/m);
   expect(await script.ended).toEqual({ code: 0, signal: null });
+});
+
+// Story: register() gave up when the process was told to end, and its rejection turned SIGTERM into exit code 1.
+test('a signal while register() is still waiting for a registry ends the process by that signal', async () => {
+  await using registry = await startRegistry();
+  await registry.stop();
+  await using script = await runScript(`await client.register(${service});`, registry);
+  await script.printed(/ECONNREFUSED/);
+  script.kill('SIGTERM');
+  expect(await script.ended).toEqual({ code: null, signal: 'SIGTERM' });
+});
+
+test('a process that may start no thread registers all the same', async () => {
+  await using registry = await startRegistry();
+  const options = ['--no-warnings', '--experimental-permission', '--allow-fs-read=*'];
+  await using script = await runScript(
+    `await client.register(${service}); await client.unregister();`,
+    registry,
+    options,
+  );
+  expect(await script.ended).toEqual({ code: 0, signal: null });
+  expect(script.stderr()).toBe('');
 });
 
 test('onRefused exit: one line, exit code 1', async () => {

@@ -15,18 +15,35 @@ export interface Speaker {
   stop(): void;
 }
 
-/** Started beforehand: starting a thread takes longer than the request, and most where there is no time. */
+/**
+ * Started beforehand: starting a thread takes longer than the request, and most where there is no time.
+ * Where node may start no thread (its permission model), nothing is said, and the lease ends what is listed.
+ */
 export function createSpeaker(): Speaker {
-  // execArgv and env: neither our user's loaders (`--import tsx`) nor NODE_OPTIONS are run once more.
-  const worker = new Worker(workerSource, { eval: true, execArgv: [], env: {}, name: 'reg-last-word' });
-  worker.unref();
-  worker.on('error', () => undefined); // then the lease ends what could not be said
+  let worker = startWorker();
+  worker?.on('error', () => undefined); // it is gone; `exit` follows
+  worker?.on('exit', () => {
+    worker = undefined;
+  });
   return {
     say(words, limitMs) {
+      if (!worker) return;
       const done = new Int32Array(new SharedArrayBuffer(4));
       worker.postMessage({ words, done, timeoutMs: limitMs });
       Atomics.wait(done, 0, 0, limitMs);
     },
-    stop: () => void worker.terminate(),
+    stop: () => void worker?.terminate(),
   };
+}
+
+function startWorker(): Worker | undefined {
+  try {
+    // execArgv and env: neither our user's loaders (`--import tsx`) nor NODE_OPTIONS are run once more.
+    const worker = new Worker(workerSource, { eval: true, execArgv: [], env: {}, name: 'reg-last-word' });
+    worker.unref();
+    return worker;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED') return undefined;
+    throw error;
+  }
 }

@@ -101,6 +101,6 @@ export async function unregister(options?: UnregisterOptions): Promise<void> {
 }
 
 async function end(run: Run, { drain = false }: UnregisterOptions = {}): Promise<void> {
-  if (drain) await run.drain();
+  if (drain && run.generation() > 0) await run.drain();
   await run.unregister();
 }

@@ -123,13 +123,13 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     }
   }
 
-  /** Takes one step after the other. @throws the refusal that ends it */
+  /** Takes one step after the other. @throws what ends it */
   async function keep(first: Step, until: 'registered' | 'ended'): Promise<void> {
     let step = first;
     for (let failures = 0; step.do !== 'stop'; ) {
       // A script that awaits register() must not end meanwhile; keeping a lease keeps no process alive.
       await sleep(step.inMs, undefined, { signal: stopping.signal, ref: until === 'registered' });
-      if (drained && step.do === 'register') return; // not listed: where we were going
+      if (drained && step.do === 'register') return refused(undefined); // not listed: where we were going
       const error = await attempt(step.do);
       if (!error && until === 'registered') return;
       failures = error ? failures + 1 : 0;
@@ -147,8 +147,10 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     onEnd(run);
   }
 
-  /** Keeping ended: by us, or by a refusal. @throws the refusal, unless it ends the process */
-  function refused(error: unknown): never {
+  /** Keeping ended: by us, or by a refusal. @throws which of them, unless the process ends */
+  async function refused(error: unknown): Promise<never> {
+    // The process ends: whoever awaits register() must not wake up to an error that would change how.
+    if (drained) return new Promise<never>(() => undefined);
     if (stopping.signal.aborted) throw stopping.signal.reason;
     const known = isRegError(error) ? error : regError('internal', String(error), { cause: error });
     refusal = known.code;
@@ -169,11 +171,13 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   }
 
   async function drainNow(): Promise<void> {
-    if (state !== 'registered') return;
-    state = 'leaving';
+    if (stopping.signal.aborted) return;
     const query = { runId, waitFor: 'gateways', wait: `${drainWaitMs}ms` };
+    const listed = state === 'registered';
+    state = 'leaving';
     try {
-      await transport.call('drain', { path, query, timeoutMs: drainWaitMs + 500, signal: stopping.signal });
+      if (listed)
+        await transport.call('drain', { path, query, timeoutMs: drainWaitMs + 500, signal: stopping.signal });
     } catch (error) {
       if (!stopping.signal.aborted) say(`not drained: ${(error as Error).message}`);
     }

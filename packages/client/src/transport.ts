@@ -11,7 +11,7 @@ const agents = { 'http:': new Agent({ keepAlive: true }), 'https:': new TlsAgent
 /** A reply larger than this is none of ours: 100,000 instances take some 50 MB. */
 const maxReplyBytes = 512 * 1024 * 1024;
 
-export interface Call {
+interface Call {
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -37,14 +37,17 @@ export function createTransport(addresses: readonly URL[]): Transport {
   /** Connection error, timeout and 503 move on to the next address; each is asked once. */
   async function ask<Reply>(request: Prepared, read: Read<Reply>): Promise<Reply> {
     let failure: unknown;
+    const first = current;
     for (let tried = 0; tried < addresses.length; tried++) {
+      const index = (first + tried) % addresses.length;
       try {
-        return await exchange(addresses[current] as URL, request, read);
+        const reply = await exchange(addresses[index] as URL, request, read);
+        current = index;
+        return reply;
       } catch (error) {
         request.signal?.throwIfAborted();
         if (!isRegError(error) || error.status !== 503) throw error;
         failure = error;
-        current = (current + 1) % addresses.length;
       }
     }
     throw failure;

@@ -1,2 +1,0 @@
-/** What src/last-word.generated.ts must hold. */
-export declare function embedded(): string;
