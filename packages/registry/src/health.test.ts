@@ -85,11 +85,14 @@ test('a store that fails is store_unavailable, health says why, and the reaper t
   expect(registry.health()).toMatchObject({
     status: 'degraded',
     instances: 1,
-    reasons: ['the store did not take a write'],
+    reasons: ['the store did not take a write', 'the store did not take a renewal'],
   });
   broken = false;
   await clock.advance(500);
-  expect(registry.health()).toMatchObject({ status: 'ok', instances: 0 });
+  expect(registry.health()).toMatchObject({ instances: 0, reasons: ['the store did not take a renewal'] });
+  const again = await registry.register(one, bodyOf(one));
+  await registry.renew(one, again.generation);
+  expect(registry.health()).toMatchObject({ status: 'ok', reasons: [] });
   await registry.close();
 });
 

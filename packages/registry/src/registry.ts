@@ -94,24 +94,25 @@ export function createRegistry({
 }: RegistryOptions): Registry {
   const { view } = store;
   const gateways = createGateways(clock);
-  let storeFault: string | undefined;
+  const storeFaults = new Map<'write' | 'renewal', string>();
 
   /** @throws `store_unavailable` for whatever is wrong with the store itself; health says so until it works */
-  async function guarded<Result>(work: Promise<Result>): Promise<Result> {
+  async function guarded<Result>(what: 'write' | 'renewal', work: Promise<Result>): Promise<Result> {
     try {
       const result = await work;
-      storeFault = undefined;
+      storeFaults.delete(what);
       return result;
     } catch (cause) {
       if (isRegError(cause) && cause.code !== 'store_unavailable') throw cause;
-      storeFault = isRegError(cause) ? cause.message : 'the store did not take a write';
-      throw regError('store_unavailable', storeFault, { cause });
+      const fault = isRegError(cause) ? cause.message : `the store did not take a ${what}`;
+      storeFaults.set(what, fault);
+      throw regError('store_unavailable', fault, { cause });
     }
   }
 
   async function commit({ changes, replaces }: Decision, now: number): Promise<Position> {
     if (changes.length === 0) return view.position;
-    const { revision } = await guarded(store.write(changes, replaces, now));
+    const { revision } = await guarded('write', store.write(changes, replaces, now));
     return { epoch: view.position.epoch, revision };
   }
 
@@ -131,7 +132,7 @@ export function createRegistry({
   }
 
   async function renewOne(renewal: Renewal, name: InstanceName): Promise<void> {
-    const lost = await guarded(store.renew([renewal]));
+    const lost = await guarded('renewal', store.renew([renewal]));
     if (lost.length > 0) throw regError('instance_not_found', `${describe(name)} is not registered any more`);
   }
 
@@ -147,7 +148,7 @@ export function createRegistry({
         return refusedRenewal({ service, id }, error);
       }
     });
-    const lost = new Set(await guarded(store.renew(allowed)));
+    const lost = new Set(await guarded('renewal', store.renew(allowed)));
     return {
       results: results.map((result) => {
         const { service, id } = result;
@@ -176,7 +177,7 @@ export function createRegistry({
     const { holdingBack, overdue, leased } = reaper.seen();
     const reasons = [
       ...(holdingBack ? [`holding back: ${overdue} of ${leased} leases are overdue, nobody expires`] : []),
-      ...(storeFault === undefined ? [] : [storeFault]),
+      ...new Set(storeFaults.values()),
     ];
     const none = { epoch: view.position.epoch, revision: 0 };
     return {
