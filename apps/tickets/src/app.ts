@@ -2,6 +2,8 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { TicketSource } from './tickets.ts';
 
+export type { Ticket, TicketSource } from './tickets.ts';
+
 export function createApp(tickets: TicketSource): Express {
   const app = express();
   app.disable('x-powered-by');
