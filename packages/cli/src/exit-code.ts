@@ -16,7 +16,7 @@ export function exitCodeOf(error: unknown): number {
 export function describeError(error: unknown): string | undefined {
   if (error instanceof CommanderError) return describeUsage(error);
   if (isRegError(error)) return printable(describeRefusal(error));
-  if (isSystemError(error)) return `error: ${printable(error.message)}`;
+  if (isSystemError(error)) return `error: ${printable(describeSystemError(error))}`;
   return error instanceof Error ? (error.stack ?? error.message) : `error: ${printable(String(error))}`;
 }
 
@@ -26,11 +26,17 @@ function describeUsage({ code, message }: CommanderError): string | undefined {
 }
 
 function describeRefusal({ code, message, errors = [] }: RegError): string {
-  const faults = errors.map((fault) => `${fault.field} ${fault.message}`);
+  const untold = errors.filter((fault) => !message.includes(fault.message));
+  const faults = untold.map((fault) => `${fault.field} ${fault.message}`);
   return [`${code}: ${message}`, ...faults].join('; ');
 }
 
+function describeSystemError(error: NodeJS.ErrnoException & { readonly port?: number }): string {
+  if (error.code === 'EADDRINUSE') return `port ${error.port} is in use by another program`;
+  return error.message;
+}
+
 /** What the operating system refused (EACCES, ENOSPC, EADDRINUSE …): the user's to mend, no bug. */
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }

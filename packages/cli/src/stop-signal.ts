@@ -1,17 +1,33 @@
 import { constants } from 'node:os';
 
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP; the next one ends the process at once, as that signal does. */
-export function stopSignal(): Promise<NodeJS.Signals> {
+const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** One Ctrl-C may come twice, from the terminal and forwarded by npx or pnpm. */
+const sameSignalMs = 100;
+
+/** The longest that a timer takes (HTML §8.6: a signed 32-bit number of milliseconds). */
+const longestMs = 2 ** 31 - 1;
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP. The next one ends the process at once, with its exit code. */
+export function stopSignal(): Promise<void> {
+  let firstAt: number | undefined;
   return new Promise((resolve) => {
-    const asked = (signal: NodeJS.Signals) => {
-      resolve(signal);
-      for (const name of names) {
-        process.removeListener(name, asked);
-        process.once(name, () => process.exit(128 + constants.signals[name]));
-      }
-    };
-    for (const name of names) process.once(name, asked);
+    for (const name of names) {
+      process.on(name, () => {
+        resolve();
+        firstAt ??= performance.now();
+        if (performance.now() - firstAt >= sameSignalMs) process.exit(128 + constants.signals[name]);
+      });
+    }
   });
 }
 
-const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Waits, and keeps the process alive meanwhile: node ends it when nothing but promises is left. */
+export async function stayFor<Result>(promise: Promise<Result>): Promise<Result> {
+  const alive = setInterval(() => undefined, longestMs);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(alive);
+  }
+}

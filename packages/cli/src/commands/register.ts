@@ -5,6 +5,7 @@ import { instanceIdOf } from '@reg/schema/address';
 import { InvalidArgumentError } from 'commander';
 import { callRegistry } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
+import { stayFor, stopSignal } from '../stop-signal.ts';
 
 export interface RegisterOptions {
   readonly registry: string;
@@ -32,13 +33,21 @@ export async function register(name: string, options: RegisterOptions): Promise<
   if (registration.lease === 'none') {
     const { name: service, instanceId: id, ...body } = registration;
     const parameters = { service, id };
-    const reply = await callRegistry('register', { registry: options.registry, parameters, body });
-    show(registration, reply, options);
+    show(
+      registration,
+      await callRegistry('register', { registry: options.registry, parameters, body }),
+      options,
+    );
     return;
   }
+  const stop = stopSignal();
   const { registry } = options;
-  const kept = await registerAndKeep({ ...registration, registry, onRefused: 'exit', log: note });
+  const joining = registerAndKeep({ ...registration, registry, onRefused: 'exit', log: note });
+  const kept = await stayFor(Promise.race([joining, stop]));
+  if (!kept) return; // asked to end before a registry answered: nothing is listed
   show(registration, { generation: kept.generation }, options);
+  await stayFor(stop);
+  await kept.unregister({ drain: true });
 }
 
 function show(
