@@ -7,7 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
+import { freePort } from '../../../tests/support/free-port.ts';
+import { startProcess } from '../../../tests/support/process.ts';
 import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
+import { startRegistry } from '../testing/registry.ts';
 
 const run = promisify(execFile);
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -88,6 +92,25 @@ test.each([
   const { stdout, stderr } = await run(process.execPath, [file], { cwd: folder.path });
   expect(stdout.trim()).toBe(names.join());
   expect(stderr).toBe('');
+});
+
+test("the README's first lines work: listed while they run, and gone with them", async () => {
+  const [, code = ''] = /```ts\n([\s\S]*?)```/.exec(read('../README.md')) ?? [];
+  await using folder = await consumer();
+  await using registry = await startRegistry();
+  await writeFile(`${folder.path}/readme.mjs`, code);
+  const env = { REG_REGISTRY: registry.url, PORT: String(await freePort()) };
+  await using service = await startProcess('node', [`${folder.path}/readme.mjs`], { env });
+  const [listed] = await eventually(
+    () => registry.listed('tickets'),
+    (all) => all.length === 1,
+  );
+  const answer = await fetch(listed?.endpoints[0]?.url ?? '');
+  expect(await answer.json()).toEqual(['a ticket']);
+  service.kill('SIGTERM');
+  expect(await service.ended).toEqual({ code: null, signal: 'SIGTERM' });
+  expect(service.stderr()).toBe('');
+  expect(await registry.listed('tickets')).toEqual([]);
 });
 
 const typed = `import { createCatalog, discover, isRegError, register, type Snapshot, watch } from '@reg/client';
