@@ -7,7 +7,7 @@ import { type InstanceKey, type InstanceName, instanceKey, instanceNameOf, type 
 const emptyServiceMs = 3_600_000;
 
 /** @throws `instance_not_found`, `generation_superseded` */
-export function decideDrain(view: View, name: InstanceName, run: RunName): Decision {
+export function decideDrain(view: View, name: InstanceName, run: RunName, reason?: string): Decision {
   const key = instanceKey(name);
   const lease = view.leases.get(key);
   const instance = view.services.get(name.service)?.instances.get(name.id);
@@ -19,6 +19,7 @@ export function decideDrain(view: View, name: InstanceName, run: RunName): Decis
     kind: 'instance-drained',
     service: name.service,
     instance: { ...instance, state: 'draining' },
+    ...(reason !== undefined && { reason }),
   };
   return { changes: [drained], replaces: new Map([[key, lease.generation]]) };
 }

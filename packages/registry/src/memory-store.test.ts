@@ -24,6 +24,14 @@ test('a generation outlives a restart: revisions begin at the wall clock, epochs
   expect(after.nextRevision(clock.now())).toBeGreaterThan(revision);
 });
 
+test('revisions keep up with the clock, so that a restart is always above them', async () => {
+  const clock = createFakeClock();
+  const store = createMemoryStore({ clock });
+  await clock.advance(5_000);
+  expect((await store.write([service('tickets')], new Map(), clock.now())).revision).toBe(clock.now());
+  expect(store.nextRevision(clock.now())).toBe(clock.now() + 1);
+});
+
 test('a closed store takes no write and no renewal: store_unavailable, retryable', async () => {
   const store = createMemoryStore();
   await store.close();

@@ -208,8 +208,8 @@ export function createRegistry({
       return { leaseUntil: renewal.expiresAt };
     },
     renewMany,
-    async drain(name, run, waiting = {}) {
-      const position = await commit(decideDrain(view, name, run), clock.now());
+    async drain(name, run, { reason, ...waiting } = {}) {
+      const position = await commit(decideDrain(view, name, run, reason), clock.now());
       return { ...position, ...(await missingAt(position, waiting, 1_000)) };
     },
     async unregister(name, run, { reason } = {}) {
