@@ -125,6 +125,20 @@ test.each(['own-signal-once', 'own-signal-exits'])('%s: the exit code is the app
   expect(await registry.listed('ends')).toEqual([]);
 });
 
+// Story: a service that reads its settings anew on SIGHUP vanished from the list each time.
+test('an app that reloads on SIGHUP stays listed', async () => {
+  await using registry = await startRegistry();
+  await using service = await start('reload', registry);
+  service.process.kill('SIGHUP');
+  await service.process.printed(/^reloaded$/m);
+  service.process.kill('SIGHUP');
+  await eventually(() => service.process.stdout().match(/reloaded/g)?.length === 2);
+  expect(await registry.listed('ends')).toEqual([expect.objectContaining({ state: 'up' })]);
+  service.process.kill('SIGTERM');
+  expect(await service.process.ended).toEqual({ code: null, signal: 'SIGTERM' });
+  expect(await registry.listed('ends')).toEqual([]);
+});
+
 test('a second signal ends the process at once, unlisted', async () => {
   await using registry = await startRegistry();
   await using service = await start('SIGTERM', registry, { HOLD_MS: '600000', DRAIN_MS: '600000' });

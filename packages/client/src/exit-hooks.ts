@@ -68,6 +68,7 @@ const onSignal = Object.assign(
   (signal: NodeJS.Signals): void => {
     const others = process.listeners(signal).filter((listener) => !(ours in listener));
     const appEnds = others.length > politeListeners();
+    if (appEnds && signal === 'SIGHUP') return; // a reload, by old custom; an app that ends says so on `exit`
     if (!leaving) void leave(signal, appEnds);
     else if (!appEnds) {
       sayLastWords(impatientMs);

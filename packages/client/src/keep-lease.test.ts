@@ -11,6 +11,11 @@ test('renewed: again at a third of the lease, at most a fifth of that earlier', 
   expect(nextStep('register', undefined, holding, late, 0)).toEqual({ do: 'renew', inMs: 2_400 });
 });
 
+test('a lease of a day is renewed every 10 s', () => {
+  const day = { ...holding, leaseMs: 86_400_000 };
+  expect(nextStep('renew', undefined, day, inTime, 1)).toEqual({ do: 'renew', inMs: 10_000 });
+});
+
 test.each<['renew' | 'register', ProblemCode, number, Step]>([
   ['renew', 'registry_unavailable', inTime, { do: 'renew', inMs: 500 }],
   ['renew', 'registry_unavailable', late, { do: 'register', inMs: 100 }],

@@ -12,6 +12,9 @@ export interface Holding {
 
 export type Step = { readonly do: 'renew' | 'register'; readonly inMs: number } | { readonly do: 'stop' };
 
+/** A longer lease must not make a registry that was restarted wait longer for us. */
+const maxRenewalMs = 10_000;
+
 /** @param error why the last step failed; left out where it succeeded */
 export function nextStep(
   last: 'renew' | 'register',
@@ -20,7 +23,8 @@ export function nextStep(
   now: number,
   random = Math.random(),
 ): Step {
-  if (error === undefined) return { do: 'renew', inMs: (leaseMs / 3) * (0.8 + random / 5) };
+  if (error === undefined)
+    return { do: 'renew', inMs: Math.min(leaseMs / 3, maxRenewalMs) * (0.8 + random / 5) };
   if (error.code === 'generation_superseded') return { do: 'stop' }; // never push out the successor
   if (error.code === 'instance_not_found') return { do: 'register', inMs: 0 }; // it forgot us
   if (last === 'register' && isPermanent(error)) return { do: 'stop' };

@@ -66,7 +66,7 @@ test('registers, updates and unregisters', async () => {
   expect(await listed()).toEqual([]);
   expect(registration.state).toBe('unregistered');
   await registration.unregister();
-  await expect(registration.update({ version: '3' })).rejects.toMatchObject({ code: 'registry_unavailable' });
+  await expect(registration.update({ version: '3' })).rejects.toMatchObject({ code: 'instance_not_found' });
   expect(given.lines).toEqual([]);
 });
 
@@ -84,7 +84,7 @@ test('the lease is renewed', async () => {
 
 const taken = { url: '/held', authorizedRoles: [], lease: 'none', runId: 'holder' };
 
-test.each<[string, Partial<RegisterOptions> & Record<string, unknown>]>([
+test.each<[string, Record<string, unknown>]>([
   ['invalid_request', { url: 'no-path' }],
   ['invalid_request', { endpoints: [] }],
   ['invalid_request', { endpoints: [{ type: 'http', url: 'nonsense' }] }],
@@ -93,6 +93,9 @@ test.each<[string, Partial<RegisterOptions> & Record<string, unknown>]>([
   ['invalid_request', { name: 'lone \ud800 surrogate' }],
   ['invalid_request', { instanceId: '.' }],
   ['invalid_request', { instanceId: 'no spaces' }],
+  ['invalid_request', { lease: { ttlMs: 5 } }],
+  ['invalid_request', { lease: 'never' }],
+  ['invalid_request', { instanceId: 7 }],
   ['invalid_request', { authorisedRoles: ['typo'] }],
   ['invalid_request', { registry: 'nonsense' }],
   ['registration_conflict', { name: 'held', url: '/other' }],
@@ -269,7 +272,7 @@ test('unregistered while no registry answers yet: register() rejects', async () 
   const given = options(registry);
   const pending = register(given);
   await Promise.all([
-    expect(pending).rejects.toMatchObject({ code: 'registry_unavailable' }),
+    expect(pending).rejects.toMatchObject({ code: 'instance_not_found' }),
     eventually(() => given.lines.length > 0).then(() => unregister().catch(() => undefined)),
   ]);
 });

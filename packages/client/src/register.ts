@@ -48,7 +48,8 @@ export interface Registration {
   readonly refusal: ProblemCode | undefined;
   /**
    * Says anew what the changes name. What shares the service (`url`, `authorizedRoles`, `access`) needs `redefine: true`.
-   * @throws the registry's refusal or, retryable, `registry_unavailable`: what was registered stands
+   * @throws the registry's refusal or, retryable, `registry_unavailable`: what was registered stands;
+   * `instance_not_found`: this registration has ended
    */
   update(changes: RegistrationChanges): Promise<void>;
   /**
@@ -63,7 +64,8 @@ export interface Registration {
  * restarted or forgot it, and unregisters it when the process ends, whatever ends it.
  * Resolves once it is registered. A registry that is away is asked again after 0.1 to 5 s; an address
  * that another instance holds, until that one's lease ends.
- * @throws the registry's permanent refusal, by its code: `invalid_request`, `registration_conflict`, …
+ * @throws the registry's permanent refusal, by its code: `invalid_request`, `registration_conflict`, …;
+ * `instance_not_found`: ended by `unregister()` before it was registered
  */
 export async function register(options: RegisterOptions): Promise<Registration> {
   const run = createRun(options, release);

@@ -50,7 +50,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   const lease = given.lease ?? { ttlMs: defaultLeaseMs };
   // Without a lease there is nothing to renew, but asking shows whether the registry still knows us.
   const leaseMs = lease === 'none' ? defaultLeaseMs : lease.ttlMs;
-  const timeoutMs = Math.min(answerMs, leaseMs / 3);
+  // What is no lease is the registry's to refuse: it needs the time to answer.
+  const timeoutMs = leaseMs / 3 < answerMs ? Math.max(leaseMs / 3, 300) : answerMs;
   const runId = given.runId ?? crypto.randomUUID();
   const instanceId = given.instanceId ?? defaultInstanceId(given);
   let registration: Registration = { ...given, instanceId, runId, lease };
@@ -139,10 +140,12 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     }
   }
 
+  const stop = () => stopping.abort(regError('instance_not_found', 'this registration has ended'));
+
   /** Nothing is left to be said. */
   function finish(last: 'refused' | 'unregistered'): void {
     state = last;
-    stopping.abort(regError('registry_unavailable', 'unregistered before a registry had answered'));
+    stop();
     requests.stop();
     onEnd(run);
   }
@@ -188,7 +191,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   async function unregisterNow(): Promise<void> {
     if (refusal) return;
     state = 'unregistered';
-    stopping.abort(regError('registry_unavailable', 'unregistered before a registry had answered'));
+    stop();
     try {
       if (sent) await transport.call('unregister', { path, query: { runId }, timeoutMs: unregisterMs });
     } catch (error) {
@@ -226,12 +229,10 @@ function defaultInstanceId({ endpoints }: Pick<Registration, 'endpoints'>): stri
 
 /** What cannot be a segment of a URL's path would ask for another operation (WHATWG URL §4.4). */
 function pathOf({ name }: Registration, instanceId: string): { service: string; id: string } {
-  const dots = /^\.{0,2}$/;
-  if (typeof name !== 'string' || dots.test(name) || !name.isWellFormed()) {
-    throw invalid('name', 'must be text, and not "." or ".."');
-  }
-  if (dots.test(instanceId) || !instanceId.isWellFormed())
-    throw invalid('instanceId', 'must not be "." or ".."');
+  const isSegment = (text: unknown) =>
+    typeof text === 'string' && !/^\.{0,2}$/.test(text) && text.isWellFormed();
+  if (!isSegment(name)) throw invalid('name', 'must be text, and not "." or ".."');
+  if (!isSegment(instanceId)) throw invalid('instanceId', 'must be text, and not "." or ".."');
   return { service: name, id: instanceId };
 }
 

@@ -54,6 +54,7 @@ if (how === 'own-signal') {
     server.closeIdleConnections();
   });
 }
+if (how === 'reload') process.on('SIGHUP', () => console.log('reloaded'));
 if (how === 'own-signal-once') process.once('SIGTERM', () => server.close(() => process.exit(5)));
 if (how === 'own-signal-exits') process.once('SIGTERM', () => process.exit(5));
 
