@@ -39,7 +39,7 @@ export function forward({ exchange, accepted, grant, choice, fresh, timeoutMs }:
 }
 
 /** The endpoint's url replaces the public path; what remains, and the query, go along as they were sent. */
-export function upstreamPath(
+function upstreamPath(
   { basePath, wholePath }: Pick<Target, 'basePath' | 'wholePath'>,
   publicPath: string,
   target: string,

@@ -5,7 +5,7 @@ import type { ConnectionPool } from './connection-pool.ts';
 import type { ConnectionPools } from './connection-pools.ts';
 
 /** Learned by trying; shared by all records of one run. */
-export interface Condition {
+interface Condition {
   /** A connection failed: others are preferred until then (milliseconds since 1970). */
   avoidUntil: number;
 }
