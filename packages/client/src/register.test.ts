@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Registration as RegistrationDocument } from '@reg/schema';
+import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { startRegistry } from '../testing/registry.ts';
 import {
@@ -343,4 +344,9 @@ test.each([
   const registration = await registerIfAsked(value === 'http' ? given : { ...given, registry: named });
   expect(await registry.listed(given.name)).toHaveLength(value === 'http' || asked ? 1 : 0);
   await registration?.unregister();
+});
+
+test("the argument is the schema's registration, less what is granted", () => {
+  type Said = Omit<RegistrationDocument, 'generation'>;
+  expectTypeOf<Pick<RegisterOptions, keyof Said>>().toEqualTypeOf<Said>();
 });
