@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { startProcess } from '../support/process.ts';
 import { run } from '../support/run.ts';
 import { listed, startRegistry } from '../support/stack.ts';
@@ -113,7 +114,9 @@ test("the client's tarball alone: its README's first lines run as ESM, by requir
 /** Runs the file against a real registry: tickets is listed while it runs, and gone after SIGTERM. */
 async function registersAndLeaves(file: string): Promise<void> {
   await using registry = await startRegistry(folder.path);
-  await using service = await startProcess('node', [file], { env: { REG_REGISTRY: registry.url } });
+  await using service = await startProcess('node', [file], {
+    env: { REG_REGISTRY: registry.url, PORT: String(await freePort()) },
+  });
   await eventually(
     () => listed(registry.url),
     (all) => all.length === 1,

@@ -1,11 +1,11 @@
 // Requests under way while something else happens: every answer is counted, none is repeated.
-export interface Answer {
+interface Answer {
   readonly status: number;
   /** Who answered, as tickets says in `X-Served-By`. */
   readonly servedBy: string | null;
 }
 
-export interface Load {
+interface Load {
   readonly answers: readonly Answer[];
   /** What went wrong, in words; empty when nothing did. */
   readonly failures: readonly string[];

@@ -252,6 +252,22 @@ test('changes that belong together are one revision', async () => {
   ]);
 });
 
+test('why somebody drained or unregistered an instance is in the history, in his words', async () => {
+  await using opened = openRegistry();
+  const { registry } = opened;
+  await registry.register(one, bodyOf(one));
+  const registered = registry.position();
+  await registry.drain(one, { force: true }, { reason: 'a slow disk' });
+  await registry.unregister(one, { force: true }, { reason: 'a new disk' });
+  const reasons: unknown[] = [];
+  const ending = new AbortController();
+  for await (const { revision, changes } of registry.changes(registered, ending.signal)) {
+    reasons.push(...changes.map((change) => ('reason' in change ? change.reason : undefined)));
+    if (revision === registry.position().revision) ending.abort();
+  }
+  expect(reasons).toEqual(['a slow disk', 'a new disk', undefined]);
+});
+
 test('a redefinition by an instance that says nothing new of itself renews its lease too', async () => {
   await using opened = openRegistry();
   const { registry, clock } = opened;

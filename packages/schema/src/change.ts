@@ -7,7 +7,9 @@ import { serviceDefinition } from './service.ts';
 import { text } from './text.ts';
 
 const living = { service: serviceName, instance };
-const gone = { service: serviceName, instanceId, generation, reason: text(200).optional() };
+/** Why, in the words of who asked. */
+const reason = text(200).optional();
+const gone = { service: serviceName, instanceId, generation, reason };
 
 /** One step of history. Whoever applies the changes in order to a snapshot has the next snapshot. */
 export const change = z.discriminatedUnion('kind', [
@@ -17,7 +19,7 @@ export const change = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('service-removed'), service: serviceName }),
   z.strictObject({ kind: z.literal('instance-registered'), ...living }),
   z.strictObject({ kind: z.literal('instance-updated'), ...living }),
-  z.strictObject({ kind: z.literal('instance-drained'), ...living }),
+  z.strictObject({ kind: z.literal('instance-drained'), ...living, reason }),
   z.strictObject({
     kind: z.literal('instance-unregistered'),
     ...gone,

@@ -21,7 +21,8 @@ interface Shape {
 }
 
 const maxFaults = 20;
-const maxBodyBytes = 64 * 1024;
+/** A registration at every limit of its fields fits in. */
+const maxBodyBytes = 256 * 1024;
 /** A thousand renewals in one body. */
 const maxRenewalsBytes = 1024 * 1024;
 

@@ -1,0 +1,168 @@
+// `pnpm dev`, on a copy of this repo: its test changes source files, and must not change ours.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { delimiter, dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
+import { type StartedProcess, startProcess } from '../support/process.ts';
+import { run } from '../support/run.ts';
+import { root } from '../support/stack.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const ready = { withinMs: 90_000 };
+
+/** The sources as git knows them, what is built, and links to what is installed. */
+async function copyRepo(to: string): Promise<void> {
+  const listing = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+  });
+  const sources = listing
+    .toString()
+    .split('\0')
+    .filter((path) => path !== '' && existsSync(root + path));
+  for (const path of sources) await cp(root + path, join(to, path));
+  const packages = ['packages', 'apps'].flatMap((top) =>
+    readdirSync(root + top).map((name) => `${top}/${name}`),
+  );
+  // pnpm's links are relative, so a copy of them names the packages of the copy.
+  const asItIs = { recursive: true, verbatimSymlinks: true };
+  for (const folder of packages) {
+    for (const part of ['node_modules', 'dist']) {
+      if (existsSync(`${root}${folder}/${part}`))
+        await cp(`${root}${folder}/${part}`, join(to, folder, part), asItIs);
+    }
+  }
+  await mkdir(join(to, 'node_modules'));
+  for (const name of readdirSync(`${root}node_modules`)) {
+    const [from, into] = [`${root}node_modules/${name}`, join(to, 'node_modules', name)];
+    if (name === '.pnpm') await symlink(from, into);
+    else await cp(from, into, asItIs);
+  }
+  if (existsSync(`${root}.turbo/cache`)) await cp(`${root}.turbo/cache`, join(to, '.turbo/cache'), asItIs);
+}
+
+/** turbo wants pnpm on the PATH, as it is when `pnpm dev` runs. */
+async function pathWithPnpm(): Promise<string> {
+  const { stdout } = await run(['npx', '-y', '-p', 'pnpm@12.21.0', 'which', 'pnpm']);
+  return [dirname(stdout.trim()), process.env.PATH].join(delimiter);
+}
+
+/** Free ones: the test of a second start takes the same again. */
+async function freePorts() {
+  const [gateway, registry, tickets] = [await freePort(), await freePort(), await freePort()];
+  return { REG_GATEWAY_PORT: `${gateway}`, REG_REGISTRY_PORT: `${registry}`, TICKETS_PORT: `${tickets}` };
+}
+
+/** In a group of its own: a signal to the group is what Ctrl-C on a terminal is. */
+async function startDev(folder: string, env: Record<string, string>): Promise<StartedProcess> {
+  return startProcess('node', ['scripts/dev.mjs'], {
+    cwd: folder,
+    env: { PATH: await pathWithPnpm(), ...env },
+    group: true,
+  });
+}
+
+/** Every process that works in that folder, whoever started it. */
+function processesIn(folder: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
+    } catch {
+      return false; // it ended while we looked
+    }
+  });
+}
+
+/** Runs the printed line as it stands, in a shell. */
+async function paste(dev: StartedProcess): Promise<string> {
+  const [line] = await dev.printed(/^curl .*$/m, ready);
+  return (await run(['bash', '-c', line.replace('curl', 'curl --silent --show-error --include')])).stdout;
+}
+
+test('starts; its curl line works; a change is built and restarted; Ctrl-C leaves nothing; it starts again at once', async () => {
+  await using folder = await temporaryFolder();
+  await copyRepo(folder.path);
+  const ports = await freePorts();
+  const app = join(folder.path, 'apps/tickets/src/app.ts');
+  {
+    await using dev = await startDev(folder.path, ports);
+    expect(await paste(dev)).toMatch(/^HTTP\/1.1 200[\s\S]*\[\{"id"/);
+
+    const source = await readFile(app, 'utf8');
+    await writeFile(app, source.replace("'X-Served-By', `", "'X-Served-By', `edited-"));
+    await dev.printed(/restarted tickets/, ready);
+    expect(await paste(dev)).toMatch(/^X-Served-By: edited-/im);
+
+    await writeFile(app, 'const broken: = 1;');
+    await dev.printed(/error TS\d+[\s\S]*what ran before runs on/, ready);
+    expect(await paste(dev)).toMatch(/^HTTP\/1.1 200/);
+
+    await writeFile(app, source);
+    await writeFile(
+      join(folder.path, 'packages/cli/src/part.ts'),
+      'export interface Part { close(): Promise<unknown> }\n',
+    );
+    await dev.printed(/restarted reg up and tickets/, ready);
+    expect(await paste(dev)).toMatch(/^HTTP\/1.1 200/);
+
+    dev.kill('SIGINT');
+    expect(await dev.ended).toEqual({ code: 0, signal: null });
+    expect(processesIn(folder.path)).toEqual([]);
+    expect(dev.stderr()).toMatch(
+      /"method":"DELETE","path":"\/v1\/services\/tickets\/instances\/.*"status":200/,
+    );
+  }
+  await using again = await startDev(folder.path, ports);
+  expect(await paste(again)).toMatch(/^HTTP\/1.1 200/);
+
+  // Killed without a chance to end its children, it leaves none either.
+  again.kill('SIGKILL');
+  await again.ended;
+  await eventually(
+    () => processesIn(folder.path),
+    (left) => left.length === 0,
+  );
+}, 300_000);
+
+test.each(['REG_GATEWAY_PORT', 'REG_REGISTRY_PORT', 'TICKETS_PORT'])(
+  '%s in use: one line that names the port, exit 1, nothing left',
+  async (name) => {
+    await using folder = await temporaryFolder();
+    await copyRepo(folder.path);
+    const ports = await freePorts();
+    const holder = createServer().listen(Number(ports[name as keyof typeof ports]), '127.0.0.1');
+    try {
+      await using dev = await startDev(folder.path, ports);
+      expect(await dev.ended).toEqual({ code: 1, signal: null });
+      const told = dev
+        .stderr()
+        .split('\n')
+        .filter((line) => line.includes(ports[name as keyof typeof ports] ?? ''));
+      expect(told).toHaveLength(1);
+      expect(dev.stderr()).not.toMatch(/^\s+at /m);
+      expect(processesIn(folder.path)).toEqual([]);
+    } finally {
+      holder.close();
+    }
+  },
+  120_000,
+);
+
+test('Ctrl-C while it builds ends the build too', async () => {
+  await using folder = await temporaryFolder();
+  await copyRepo(folder.path);
+  await using dev = await startDev(folder.path, await freePorts());
+  await eventually(
+    () => processesIn(folder.path),
+    (all) => all.length > 1,
+  );
+  dev.kill('SIGINT');
+  expect(await dev.ended).toEqual({ code: 0, signal: null });
+  await eventually(
+    () => processesIn(folder.path),
+    (left) => left.length === 0,
+  );
+}, 60_000);
