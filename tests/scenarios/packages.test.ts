@@ -13,10 +13,9 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const names = readdirSync(`${root}packages`);
-/** This very pnpm, as `pnpm test` runs it; else the one that the repo is pinned to. */
-const pnpm = process.env.npm_execpath?.includes('pnpm')
-  ? [process.execPath, process.env.npm_execpath]
-  : ['npx', '-y', 'pnpm@12.21.0'];
+const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).devEngines.packageManager;
+/** Plain `npm pack` would keep `workspace:` versions. */
+const pnpm = ['npx', '-y', `pnpm@${version}`];
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 const tarballs: Record<string, string> = {};
