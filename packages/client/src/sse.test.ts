@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { seededRandom, seedsUpTo } from '../../../tests/support/random.ts';
 import { createEventReader, type ServerEvent } from './sse.ts';
 
 function read(...chunks: (string | Uint8Array)[]): ServerEvent[] {
@@ -43,17 +44,6 @@ test.each<[string, string, ServerEvent[]]>([
   expect(read(stream)).toEqual(events);
 });
 
-/** mulberry32 */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Any line end after each line; but LF alone after CR and an empty line would end one line, not two. */
 function withLineEnds(lines: readonly string[], random: () => number): string {
   let text = '';
@@ -75,8 +65,8 @@ test('wherever the chunks are cut and whichever line ends are used, the events a
     'data',
     'x:',
   ];
-  for (let seed = 1; seed <= 500; seed++) {
-    const random = randomOf(seed);
+  for (const seed of seedsUpTo(500)) {
+    const random = seededRandom(seed);
     const picked = Array.from({ length: 40 }, () => lines[Math.floor(random() * lines.length)] ?? '');
     const expected = read(picked.map((line) => `${line}\n`).join(''));
     const bytes = new TextEncoder().encode(withLineEnds(picked, random));

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { seedsUpTo } from '../../../tests/support/random.ts';
 import { count } from '../../../tests/support/size.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createFakeClock, storeSuite } from './testing/index.ts';
@@ -10,7 +11,7 @@ storeSuite(test, {
     return { store, [Symbol.asyncDispose]: () => store.close() };
   },
   skip: { reopen: 'it forgets when it ends, by design' },
-  histories: { steps: count({ reduced: 1_000, whole: 10_000 }), seeds: [1, 2, 3, 4, 5, 6, 7, 8] },
+  histories: { steps: count({ reduced: 1_000, whole: 10_000 }), seeds: seedsUpTo(8) },
 });
 
 test('a generation outlives a restart: revisions begin at the wall clock, epochs are new', async () => {

@@ -1,6 +1,7 @@
 // Story: the registry of old took any unregister at its word. A unit that stopped slowly unlisted its own
 // successor; a process that woke from a pause registered itself over the one that had replaced it.
 import { expect, test } from 'vitest';
+import { seedsUpTo } from '../../../tests/support/random.ts';
 import { bodyOf, nameOf, type OpenedRegistry, openRegistry, refusal } from './testing/open-registry.ts';
 import { createRandom } from './testing/random.ts';
 
@@ -22,7 +23,7 @@ async function interleave(seed: number, ...runs: Word[][]): Promise<void> {
 }
 
 test(`a late unregister of an old run leaves the new run listed (${races} races)`, async () => {
-  for (let seed = 1; seed <= races; seed++) {
+  for (const seed of seedsUpTo(races)) {
     await using opened = openRegistry();
     const { registry } = opened;
     const old = await registry.register(name, bodyOf(name, { runId: 'old' }));

@@ -1,4 +1,4 @@
-// For tests: tokens of any shape, also those that no library would sign; and seeded choices.
+// For tests: tokens of any shape, also those that no library would sign.
 import { createHmac, createSecretKey } from 'node:crypto';
 
 export const secretText = 'a secret of the tests, longer than 32 bytes';
@@ -28,15 +28,4 @@ export function signed(
 
 function segment(value: unknown): string {
   return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
-}
-
-/** mulberry32: the same seed, the same numbers in [0, 1). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
