@@ -70,6 +70,14 @@ test.each(names)(
   60_000,
 );
 
+/** An empty folder outside of the repo, with nothing but these tarballs (and what they bring). */
+async function installInto(consumer: string, packages: readonly string[], mode: string): Promise<void> {
+  await mkdir(consumer);
+  await writeFile(`${consumer}/package.json`, '{ "name": "consumer", "private": true }');
+  const install = ['npm', 'install', '--no-audit', '--no-fund', mode];
+  await run([...install, ...packages.map((name) => tarballs[name] ?? '')], { cwd: consumer });
+}
+
 /** The first block of code in a README: the lines that must work. */
 function firstCode(readme: string): string {
   const [, code] = /```(?:ts|js)\n([\s\S]*?)```/.exec(readme) ?? [];
@@ -79,11 +87,7 @@ function firstCode(readme: string): string {
 
 test("the client's tarball alone: its README's first lines run as ESM, by require and in strict TypeScript", async () => {
   const consumer = `${folder.path}/consumer`;
-  await mkdir(consumer);
-  await writeFile(`${consumer}/package.json`, '{ "name": "consumer", "private": true }');
-  await run(['npm', 'install', '--no-audit', '--no-fund', '--offline', tarballs.client ?? ''], {
-    cwd: consumer,
-  });
+  await installInto(consumer, ['client'], '--offline');
   expect(readdirSync(`${consumer}/node_modules`).filter((name) => !name.startsWith('.'))).toEqual(['@reg']);
   expect(readdirSync(`${consumer}/node_modules/@reg`)).toEqual(['client']);
 
@@ -108,6 +112,35 @@ test("the client's tarball alone: its README's first lines run as ESM, by requir
   await writeFile(`${consumer}/readme.mjs`, code);
   await writeFile(`${consumer}/readme.cjs`, `(async () => {\n${required}\n})();\n`);
   for (const file of ['readme.mjs', 'readme.cjs']) await registersAndLeaves(`${consumer}/${file}`);
+}, 120_000);
+
+test('all tarballs together: reg runs, and the first lines of the other READMEs do', async () => {
+  const consumer = `${folder.path}/everything`;
+  await installInto(consumer, names, '--prefer-offline');
+  await using stack = await startProcess(
+    `${consumer}/node_modules/.bin/reg`,
+    ['up', '--json', '--gateway-port=0', '--registry-port=0', '--data', folder.path],
+    { env: { REG_JWT_SECRET: 'a secret of the tests, of 32 bytes and more' } },
+  );
+  const { registry } = JSON.parse((await stack.printed(/^\{.*\}$/m))[0]);
+
+  for (const name of ['schema', 'registry', 'gateway']) {
+    const code = firstCode(await readFile(`${root}packages/${name}/README.md`, 'utf8'))
+      .replace('http://127.0.0.1:3100', registry)
+      .replace('port: 3000', 'port: 0');
+    await writeFile(`${consumer}/${name}.mjs`, code);
+  }
+  const runs = async (name: string) =>
+    (await run([process.execPath, `${name}.mjs`], { cwd: consumer })).stdout;
+  expect(await runs('schema')).toBe('Tickets Query Service\n');
+  expect(await runs('registry')).toBe('1\n');
+  await using gateway = await startProcess('node', ['gateway.mjs'], {
+    cwd: consumer,
+    env: { REG_JWT_SECRET: 'a secret of the tests, of 32 bytes and more' },
+  });
+  const [, url] = await gateway.printed(/serving on (http:\S+)/);
+  const answer = await fetch(`${url}/nowhere`);
+  expect(await answer.json()).toMatchObject({ code: 'route_not_found' });
 }, 120_000);
 
 /** Runs the file against a real registry: tickets is listed while it runs, and gone after SIGTERM. */

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // reg: the command line, wired. What a command does is in commands/, loaded when it is called.
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
