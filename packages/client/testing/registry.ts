@@ -1,9 +1,14 @@
 // A real registry behind a real server for the tests of this package; it can be stopped, restarted in the
 // same place with nothing remembered, and frozen.
 import { createServer, type Server } from 'node:net';
-import { createMemoryStore, createRegistry, type Registry } from '@reg/registry';
-import { createRegistryServer, type RegistryServer } from '@reg/registry/http';
 import type { ListedInstance } from '@reg/schema';
+import {
+  createMemoryStore,
+  createRegistry,
+  createRegistryServer,
+  type Registry,
+  type RegistryServer,
+} from '../../../tests/support/registry.ts';
 
 export interface TestRegistry extends AsyncDisposable {
   readonly url: string;
