@@ -1,6 +1,6 @@
 // A service that knows nothing of us, listed by its unit: deploy/systemd/tickets-query.service as it is.
 import { once } from 'node:events';
-import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -23,8 +23,7 @@ async function install(systemd: UserSystemd, registry: string, folder: string): 
   const programs = join(folder, 'programs');
   await mkdir(programs);
   await symlink(process.execPath, join(programs, 'node'));
-  await chmod(`${root}packages/cli/dist/main.js`, 0o755); // as npm does for a package's `bin`
-  await symlink(`${root}packages/cli/dist/main.js`, join(programs, 'reg'));
+  await symlink(`${root}packages/cli/bin/reg.js`, join(programs, 'reg')); // as npm does for a package's `bin`
   const late = join(folder, 'late.mjs');
   await writeFile(late, `setTimeout(() => import('${root}apps/tickets/dist/app-only.js'), 3_000);\n`);
 

@@ -209,7 +209,11 @@ test('a signal while register() is still waiting for a registry ends the process
 
 test('a process that may start no thread registers all the same', async () => {
   await using registry = await startRegistry();
-  const options = ['--no-warnings', '--experimental-permission', '--allow-fs-read=*'];
+  // Its name until Node 23.5, and since.
+  const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+    ? '--permission'
+    : '--experimental-permission';
+  const options = ['--no-warnings', permission, '--allow-fs-read=*'];
   await using script = await runScript(
     `await client.register(${service}); await client.unregister();`,
     registry,
