@@ -40,6 +40,16 @@ test('every relative link of the documents leads to a file', () => {
   expect(broken).toEqual([]);
 });
 
+test('every file that a document names by its path is there', () => {
+  const named = markdownIn('docs').flatMap((path) =>
+    [...read(path).matchAll(/`((?:packages|apps|tests|deploy|scripts)\/[\w./-]+\.\w+)`/g)].map(
+      ([, file = '']) => file,
+    ),
+  );
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((file) => !exists(new URL(file, `file://${root}`)))).toEqual([]);
+});
+
 function markdownIn(folder: string): string[] {
   return readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md') && !path.includes('node_modules'))
