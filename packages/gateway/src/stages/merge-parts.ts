@@ -42,8 +42,9 @@ export async function mergeParts(options: MergeOptions): Promise<Merged | Refusa
   const late = setTimeout(() => stopAll('timeout'), timeoutMs);
   const results = await Promise.all(parts.map(({ result }) => result));
   clearTimeout(late);
-  exchange.partial = partialOf(upstream.targets, results);
-  return verdict(upstream, results, exchange.partial);
+  const partial = partialOf(upstream.targets, results);
+  if (!exchange.response.gone) exchange.partial = partial; // else it says nothing of the parts
+  return verdict(upstream, results, partial);
 }
 
 function partOf(target: Target, { exchange, accepted, grant, timeoutMs }: MergeOptions): Part {
