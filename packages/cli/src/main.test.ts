@@ -141,6 +141,33 @@ test('several endpoints, each of its type; a name of any letters; a table that s
   expect(stdout.split('\n')[1]).toMatch(/^Tïckets 日本 🎫.*http-get http:\/\/127.0.0.1:9001\/a, http-post /u);
 });
 
+test('endpoints as parts of one answer, each with its name', async () => {
+  const service = freshService();
+  const parts = registerArgs(service, '--endpoint', `${service.url}2`, '--merge', '--partial', 'allow');
+  await regJson([...parts, '--as', '-', '--as', 'desk']);
+  const [{ instances }] = (await regJson(['services', service.name])) as unknown as [
+    { instances: unknown[] },
+  ];
+  expect(instances).toMatchObject([
+    {
+      merge: true,
+      partial: 'allow',
+      endpoints: [
+        { type: 'http', url: service.url },
+        { type: 'http', url: `${service.url}2`, as: 'desk' },
+      ],
+    },
+  ]);
+  expect(await reg([...parts, '--as', 'desk'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--as once for each of the 2 endpoints'),
+  });
+  expect(await reg(registerArgs(freshService(), '--partial', 'allow'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^invalid_request: .*needs merge: true/),
+  });
+});
+
 test('unregister without an id wants exactly one instance, and names them otherwise', async () => {
   const service = freshService();
   await regJson(registerArgs(service, '--id', 'one'));

@@ -74,6 +74,19 @@ program
       'http (default), http-get, http-post, amqp; repeatable, for each endpoint',
     ).argParser(collect),
   )
+  .addOption(flag('--merge', 'answer with one JSON object of what all its endpoints say'))
+  .addOption(
+    flag(
+      '--as <name>',
+      'with --merge: its key in the object, - for none; repeated for each endpoint',
+    ).argParser(collect),
+  )
+  .addOption(
+    flag('--partial <rule>', 'with --merge, where an endpoint fails (default: refuse)').choices([
+      'allow',
+      'refuse',
+    ]),
+  )
   .addOption(flag('--roles <a,b>', 'a caller must have all; without: any valid token').argParser(listOf))
   .addOption(flag('--any-role <a,b>', 'a caller must have one of these').argParser(listOf).conflicts('roles'))
   .addOption(flag('--public', 'callers need no token').conflicts(['roles', 'anyRole']))

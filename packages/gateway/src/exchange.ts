@@ -91,6 +91,8 @@ export interface Exchange {
   upstream: Upstream | undefined;
   subject: string | undefined;
   attempts: number;
+  /** Which parts of a merged answer failed, as `X-Reg-Partial` has it. */
+  partial: string | undefined;
   /** 0 until the head was written. */
   status: number;
   /** Of the answer's body, as given to the transport. */
@@ -115,6 +117,7 @@ export function begin(
     upstream: undefined,
     subject: undefined,
     attempts: 0,
+    partial: undefined,
     status: 0,
     bytes: 0,
     aborted: false,

@@ -35,6 +35,8 @@ export interface TestInstance {
   readonly generation?: number;
   readonly state?: 'up' | 'draining';
   readonly lease?: LeaseSetting;
+  readonly merge?: boolean;
+  readonly partial?: 'allow' | 'refuse';
   readonly endpoints: readonly (string | Endpoint)[];
 }
 
@@ -47,7 +49,8 @@ export function definitionOf({
   return { name: name ?? (url.slice(1) || 'root'), url, authorizedRoles, access };
 }
 
-export function instanceOf({ id, generation = 1, state = 'up', lease, endpoints }: TestInstance): Instance {
+export function instanceOf(options: TestInstance): Instance {
+  const { id, generation = 1, state = 'up', lease, merge, partial, endpoints } = options;
   const all = endpoints.map((one) => (typeof one === 'string' ? { type: 'http' as const, url: one } : one));
   const instanceId = id ?? new URL(all[0]?.url ?? '').host.replace(':', '-');
   return {
@@ -55,6 +58,8 @@ export function instanceOf({ id, generation = 1, state = 'up', lease, endpoints 
     generation,
     state,
     endpoints: all,
+    merge,
+    partial,
     lease: lease ?? { ttlMs: 10_000 },
     registeredAt: 0,
   };

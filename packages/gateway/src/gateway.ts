@@ -12,6 +12,7 @@ import { authenticate } from './stages/authenticate.ts';
 import { authorize } from './stages/authorize.ts';
 import { dispatch } from './stages/dispatch.ts';
 import { matchRoute } from './stages/match-route.ts';
+import type { Merged } from './stages/merge-parts.ts';
 import { type AccessRecord, accessRecord } from './stages/observe.ts';
 import { isRefusal, type Refusal, refuse } from './stages/refusal.ts';
 import { respond } from './stages/respond.ts';
@@ -91,7 +92,7 @@ export function createGateway({
     },
   });
 
-  async function decide(exchange: Exchange): Promise<Answer | Refusal> {
+  async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
     const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
     const route = matchRoute(exchange, accepted.path); // 404 405 503

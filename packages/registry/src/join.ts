@@ -113,7 +113,8 @@ function describeInstance(
   known: Instance | undefined,
   now: number,
 ): Instance {
-  const { endpoints, version, zone, weight, tags, metadata, owner, lease = { ttlMs: defaultLeaseMs } } = body;
+  const { endpoints, merge, partial, version, zone, weight, tags, metadata, owner } = body;
+  const { lease = { ttlMs: defaultLeaseMs } } = body;
   return {
     instanceId: id,
     generation,
@@ -121,6 +122,8 @@ function describeInstance(
     endpoints,
     lease,
     registeredAt: known?.registeredAt ?? now,
+    ...(merge !== undefined && { merge }),
+    ...(partial !== undefined && { partial }),
     ...(runId !== undefined && { runId }),
     ...(version !== undefined && { version }),
     ...(zone !== undefined && { zone }),

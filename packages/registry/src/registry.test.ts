@@ -61,6 +61,21 @@ test('the same run with the same content renews its lease and is no change', asy
   expect(registry.getService('tickets').instances[0]?.leaseUntil).toBe(clock.now() + 10_000);
 });
 
+test('which endpoints are parts of one answer is kept with the instance', async () => {
+  await using opened = openRegistry();
+  const { registry } = opened;
+  const part = (port: number, as?: string) => ({
+    type: 'http' as const,
+    url: `http://one.test:${port}/`,
+    as,
+  });
+  const parts = { merge: true, partial: 'allow' as const, endpoints: [part(3001), part(3002, 'desk')] };
+  const first = await registry.register(one, bodyOf(one, { runId: 'a', ...parts }));
+  expect(registry.getService('tickets').instances).toMatchObject([parts]);
+  await registry.register(one, bodyOf(one, { runId: 'a', ...parts, partial: 'refuse' }));
+  expect(await kindsAfter(registry, first)).toEqual([['instance-updated']]);
+});
+
 test('the same run with other content is updated, and joined when it joined', async () => {
   await using opened = openRegistry();
   const { registry, clock } = opened;

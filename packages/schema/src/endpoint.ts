@@ -1,5 +1,6 @@
 // One address of an instance. Its url replaces the service's public path; the remainder goes along.
 import * as z from 'zod';
+import { text } from './text.ts';
 
 export const endpointTypes = ['http', 'http-get', 'http-post', 'amqp'] as const;
 
@@ -38,6 +39,9 @@ function addressFault(value: string): string | undefined {
   return undefined;
 }
 
+/** They would reach an object's prototype where somebody copies keys. */
+export const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
 /** One address of an instance. */
 export const endpoint = z
   .strictObject({
@@ -45,6 +49,10 @@ export const endpoint = z
     type: z.enum(endpointTypes),
     /** Absolute, without credentials, query or fragment: `http://127.0.0.1:3001/tickets`. */
     url: address,
+    /** Only with `merge`: the name under which its whole answer stands in the merged one. */
+    as: text(64)
+      .refine((name) => !prototypeKeys.has(name), `must not be one of ${[...prototypeKeys].join(', ')}`)
+      .optional(),
   })
   .superRefine(({ type, url }, context) => {
     if (!URL.canParse(url) || schemesOf[type].includes(new URL(url).protocol)) return;

@@ -4,7 +4,7 @@ import { generation, leaseSetting } from './lease.ts';
 import { instanceId } from './names.ts';
 import { registration } from './registration.ts';
 
-const { endpoints, runId, version, zone, weight, tags, metadata, owner } = registration.shape;
+const { endpoints, merge, partial, runId, version, zone, weight, tags, metadata, owner } = registration.shape;
 
 /** `draining`: it finishes what it has and gets nothing new. */
 export const instanceState = z.enum(['up', 'draining']);
@@ -15,6 +15,8 @@ export const instance = z.strictObject({
   generation,
   state: instanceState,
   endpoints,
+  merge,
+  partial,
   lease: leaseSetting,
   runId,
   version,

@@ -61,6 +61,9 @@ test.each([
   ['metadata', { key: 7 }],
   ['redefine', 'yes'],
   ['access', 'private'],
+  ['merge', 'yes'],
+  ['partial', 'some'],
+  ['partial', 'allow'], // without merge
 ])('%s %j is at fault, by its name', (field, value) => {
   expect(fault({ [field]: value })).toMatch(new RegExp(`^${field}(\\.|$)`));
 });
@@ -82,6 +85,21 @@ test('metadata has at most 64 keys', () => {
 test('a public service that names roles would look protected and is refused', () => {
   expect(fault({ access: 'public' })).toBe('authorizedRoles');
   expect(fault({ access: 'public', authorizedRoles: [] })).toBe('valid');
+});
+
+test('parts: a name in the merged answer is for one of them, and needs merge', () => {
+  const part = (port: number, as?: string, type = 'http') => ({ type, url: `http://host:${port}/`, as });
+  const parts = [part(1), part(2, 'customer'), part(3, 'sales desk')];
+  expect(fault({ merge: true, partial: 'allow', endpoints: parts })).toBe('valid');
+  expect(fault({ merge: true, endpoints: [part(1)] })).toBe('valid');
+  expect(fault({ endpoints: parts })).toBe('endpoints.1.as');
+  expect(fault({ merge: false, endpoints: parts })).toBe('endpoints.1.as');
+  expect(fault({ merge: true, endpoints: [part(1, 'same'), part(2, 'same')] })).toBe('endpoints.1.as');
+  const queue = { type: 'amqp', url: 'amqp://host/queue' };
+  expect(fault({ merge: true, endpoints: [part(1), queue] })).toBe('endpoints.1.type');
+  for (const as of ['', ' x', 'a\nb', 'x'.repeat(65), '__proto__', 'constructor', 'prototype']) {
+    expect(fault({ merge: true, endpoints: [part(1, as)] })).toBe('endpoints.0.as');
+  }
 });
 
 test.each([

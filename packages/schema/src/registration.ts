@@ -1,13 +1,10 @@
 // The one schema that all else is inferred from: the HTTP body, the client's argument, the store's record.
 import * as z from 'zod';
-import { endpoint } from './endpoint.ts';
+import { type Endpoint, endpoint, prototypeKeys } from './endpoint.ts';
 import { generation, leaseSetting } from './lease.ts';
 import { instanceId, runId, serviceName, tag } from './names.ts';
 import { access, authorizedRoles, publicPath } from './service.ts';
 import { text } from './text.ts';
-
-/** They would reach an object's prototype where somebody copies keys (zod drops `__proto__` itself). */
-const prototypeKeys = new Set(['constructor', 'prototype']);
 
 const metadata = z
   .record(
@@ -35,6 +32,10 @@ export const registration = z
         (all) => new Set(all.map(({ type, url }) => `${type} ${url}`)).size === all.length,
         'must not name an endpoint twice',
       ),
+    /** Its endpoints are asked in parallel and their JSON is merged into one object, later keys winning. */
+    merge: z.boolean().optional(),
+    /** Only with `merge`, where an endpoint fails: answer without it, or not at all. @default 'refuse' */
+    partial: z.enum(['allow', 'refuse']).optional(),
     /** Roles a caller must hold: all of an array, one of `{ anyOf }`; `[]` is any authenticated caller. */
     authorizedRoles,
     /** `public`: no token is needed (and no roles may be named). @default 'token' */
@@ -58,7 +59,8 @@ export const registration = z
     /** Say out loud that url, roles or access change for all instances of the service. */
     redefine: z.boolean().optional(),
   })
-  .superRefine(rolesFitAccess);
+  .superRefine(rolesFitAccess)
+  .superRefine(partsFitMerge);
 
 /** A public service that names roles would look protected and not be. */
 function rolesFitAccess(
@@ -74,10 +76,30 @@ function rolesFitAccess(
   });
 }
 
+/** What only a merged answer has means nothing without `merge`: it was forgotten, so it is asked for. */
+function partsFitMerge(
+  value: { merge?: boolean | undefined; partial?: string | undefined; endpoints: readonly Endpoint[] },
+  context: z.RefinementCtx,
+): void {
+  const { merge = false, partial, endpoints } = value;
+  const fault = (message: string, ...path: (string | number)[]) =>
+    context.addIssue({ code: 'custom', path, message });
+  if (!merge && partial !== undefined) fault('needs merge: true', 'partial');
+  const names = new Set<string>();
+  for (const [index, { type, as }] of endpoints.entries()) {
+    if (merge && type === 'amqp') fault('must not be amqp where merge is true', 'endpoints', index, 'type');
+    if (as === undefined) continue;
+    if (!merge) fault('needs merge: true', 'endpoints', index, 'as');
+    if (names.has(as)) fault('must not be the name of another endpoint', 'endpoints', index, 'as');
+    names.add(as);
+  }
+}
+
 /** The body of `PUT /v1/services/{service}/instances/{id}`: name and id may be left to the path. */
 export const registrationBody = z
   .strictObject({ ...registration.shape, name: serviceName.optional() })
-  .superRefine(rolesFitAccess);
+  .superRefine(rolesFitAccess)
+  .superRefine(partsFitMerge);
 
 export type Registration = z.infer<typeof registration>;
 export type RegistrationBody = z.infer<typeof registrationBody>;

@@ -12,6 +12,9 @@ export interface RegisterOptions {
   readonly url: string;
   readonly endpoint: readonly string[];
   readonly type?: readonly string[];
+  readonly merge?: boolean;
+  readonly as?: readonly string[];
+  readonly partial?: 'allow' | 'refuse';
   readonly roles?: readonly string[];
   readonly anyRole?: readonly string[];
   readonly public?: boolean;
@@ -65,12 +68,14 @@ export function registrationOf(
   name: string,
   options: RegisterOptions,
 ): Registration & { instanceId: string } {
-  const endpoints = endpointsOf(options.endpoint, options.type);
-  const { url, runId, lease, version, zone, tag, owner, redefine } = options;
+  const endpoints = endpointsOf(options.endpoint, options.type, options.as);
+  const { url, merge, partial, runId, lease, version, zone, tag, owner, redefine } = options;
   return {
     name,
     url,
     endpoints,
+    merge,
+    partial,
     authorizedRoles: rolesOf(options),
     access: options.public ? 'public' : 'token',
     instanceId: options.id ?? defaultIdOf(endpoints),
@@ -85,12 +90,23 @@ export function registrationOf(
   };
 }
 
-/** One type for all of them, or one for each, in their order. */
-function endpointsOf(urls: readonly string[], types: readonly string[] = ['http']): Endpoint[] {
+/** One type for all of them, or one for each, in their order; a name for each, `-` for none. */
+function endpointsOf(
+  urls: readonly string[],
+  types: readonly string[] = ['http'],
+  names: readonly string[] = urls.map(() => '-'),
+): Endpoint[] {
   if (types.length !== 1 && types.length !== urls.length) {
     throw new InvalidArgumentError(`give --type once, or once for each of the ${urls.length} endpoints`);
   }
-  return urls.map((url, index) => ({ type: (types[index] ?? types[0]) as Endpoint['type'], url }));
+  if (names.length !== urls.length) {
+    throw new InvalidArgumentError(`give --as once for each of the ${urls.length} endpoints, - for no name`);
+  }
+  return urls.map((url, index) => ({
+    type: (types[index] ?? types[0]) as Endpoint['type'],
+    url,
+    as: names[index] === '-' ? undefined : names[index],
+  }));
 }
 
 function rolesOf({ roles, anyRole }: RegisterOptions): AuthorizedRoles {

@@ -2,7 +2,7 @@
 import type { ServiceDefinition } from '@reg/schema';
 import type { Target, Upstream } from '../upstreams/upstream.ts';
 
-/** One upstream, at the first of its endpoints that fits the method. */
+/** One upstream, at the first of its endpoints that fits the method. Of a merged one, all are asked. */
 export interface Choice {
   readonly upstream: Upstream;
   readonly target: Target;
@@ -52,7 +52,8 @@ export function compileRoute(
   };
 }
 
-function targetFor({ targets }: Upstream, method: MethodClass): Target | undefined {
+function targetFor({ instance, targets }: Upstream, method: MethodClass): Target | undefined {
+  if (instance.merge) return method === 'other' ? undefined : targets[0]; // stands for all: each has its method
   return targets.find(({ type }) => fitting[method].has(type));
 }
 

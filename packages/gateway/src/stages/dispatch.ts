@@ -9,6 +9,7 @@ import type { Upstream } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
 import { forward } from './forward.ts';
 import { speaksNoHttp } from './match-route.ts';
+import { type Merged, mergeParts } from './merge-parts.ts';
 import { type Refusal, refuse } from './refusal.ts';
 
 export interface DispatchOptions {
@@ -29,7 +30,7 @@ export async function dispatch(
   accepted: Accepted,
   exchange: Exchange,
   { upstreamTimeoutMs, requestTimeoutMs, now }: DispatchOptions,
-): Promise<Answer | Refusal> {
+): Promise<Answer | Merged | Refusal> {
   if (route.upstreams.length > 0 && speaksNoHttp(route)) {
     return refuse('endpoint_type_unsupported', 'its endpoints are all of type amqp, which is not spoken yet');
   }
@@ -43,11 +44,13 @@ export async function dispatch(
     const choice = pickInstance(choices, route.rotation, tried, now());
     if (!choice) return refusal;
     exchange.attempts++;
-    exchange.upstream = choice.upstream;
+    const { upstream, target } = choice;
+    exchange.upstream = upstream;
     const timeoutMs = Math.max(1, Math.min(upstreamTimeoutMs, deadlineAt - now()));
-    const attempt = forward({ exchange, accepted, grant, choice, fresh, timeoutMs });
-    const result = await answerOf(attempt, exchange);
-    if (result.kind === 'answer') return result;
+    const result: Answer | Merged | Refusal | Failure = upstream.instance.merge
+      ? await mergeParts({ exchange, accepted, grant, upstream, timeoutMs })
+      : await answerOf(forward({ exchange, accepted, grant, target, fresh, timeoutMs }), exchange);
+    if (result.kind !== 'failure') return result;
     if (isRegError(result.cause)) throw result.cause; // the request's own fault, its body's: nothing to learn
     if (response.gone) return refusalFor(result); // nobody waits, and it says nothing of the instance
 
@@ -56,7 +59,7 @@ export async function dispatch(
     // A used connection may close just when it is used again: that says nothing of the instance, so it
     // may be tried once more, by a connection of its own.
     fresh = result.reused;
-    if (!result.reused) tried.push(choice.upstream);
+    if (!result.reused) tried.push(upstream);
     const replayable = accepted.payload === undefined;
     const { reached, timedOut } = result;
     const { method } = request;

@@ -1,7 +1,7 @@
 // One attempt's head: where it goes and what it says there.
 import type { Accepted, Exchange } from '../exchange.ts';
 import { requestHeaders } from '../headers/forward.ts';
-import type { Choice } from '../routes/route.ts';
+import type { RawHeaders } from '../headers/raw-headers.ts';
 import { Attempt } from '../upstreams/attempt.ts';
 import type { Target } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
@@ -10,15 +10,27 @@ export interface ForwardOptions {
   readonly exchange: Exchange;
   readonly accepted: Accepted;
   readonly grant: Grant;
-  readonly choice: Choice;
+  readonly target: Target;
+  /** @default the client's */
+  readonly method?: string;
+  /** Of which those that may go along do. @default the client's */
+  readonly headers?: RawHeaders;
   readonly fresh: boolean;
   readonly timeoutMs: number;
 }
 
-export function forward({ exchange, accepted, grant, choice, fresh, timeoutMs }: ForwardOptions): Attempt {
+export function forward({
+  exchange,
+  accepted,
+  grant,
+  target,
+  method = exchange.request.method,
+  headers = exchange.request.headers,
+  fresh,
+  timeoutMs,
+}: ForwardOptions): Attempt {
   const { request, requestId } = exchange;
-  const { target } = choice;
-  const { method, headers, remoteAddress, encrypted } = request;
+  const { remoteAddress, encrypted } = request;
   return new Attempt({
     pool: target.pool,
     fresh,

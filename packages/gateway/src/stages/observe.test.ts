@@ -21,6 +21,9 @@ const record: AccessRecord = {
 test('a line for people, a line for machines', () => {
   expect(formatPretty(record)).toBe('00:00:00.000 200 GET /tickets/1 → 127.0.0.1-3001 3.2ms ann');
   expect(formatPretty({ ...record, attempts: 2, aborted: true })).toMatch(/2 attempts broke off$/);
+  expect(formatPretty({ ...record, partial: 'sales; reason=timeout' })).toMatch(
+    / without sales; reason=timeout$/,
+  );
   expect(JSON.parse(formatJson(record))).toMatchObject({ status: 200, service: 'tickets' });
 });
 

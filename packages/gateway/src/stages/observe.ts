@@ -20,6 +20,8 @@ export interface AccessRecord {
   readonly bytes: number;
   readonly subject: string | undefined;
   readonly attempts: number;
+  /** Parts of a merged answer that failed, and why. */
+  readonly partial?: string | undefined;
   /** It broke off: the client left, or the upstream died in the middle. */
   readonly aborted: boolean;
   readonly requestId: string;
@@ -28,8 +30,8 @@ export interface AccessRecord {
 }
 
 export function accessRecord(exchange: Exchange, now: number): AccessRecord {
-  const { request, route, upstream, startedAt, status, bytes, subject, attempts, aborted, requestId } =
-    exchange;
+  const { request, route, upstream, startedAt, status, bytes } = exchange;
+  const { subject, attempts, partial, aborted, requestId } = exchange;
   const query = request.target.indexOf('?');
   return {
     at: Math.round(startedAt),
@@ -43,6 +45,7 @@ export function accessRecord(exchange: Exchange, now: number): AccessRecord {
     bytes,
     subject,
     attempts,
+    partial,
     aborted,
     requestId,
     traceId: traceIdOf(headerValues(request.headers, 'traceparent')),
@@ -61,7 +64,7 @@ export function formatJson(record: AccessRecord): string {
 
 /** `12:00:01.250 200 GET /tickets/1 → 127.0.0.1-3001 3.2ms ann`, for people. */
 export function formatPretty(record: AccessRecord): string {
-  const { at, status, method, path, instance, ms, subject, attempts, aborted } = record;
+  const { at, status, method, path, instance, ms, subject, attempts, partial, aborted } = record;
   const parts = [
     new Date(at).toISOString().slice(11, 23),
     String(status),
@@ -71,6 +74,7 @@ export function formatPretty(record: AccessRecord): string {
     `${ms}ms`,
     ...(subject ? [subject] : []),
     ...(attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(partial ? [`without ${partial}`] : []),
     ...(aborted ? ['broke off'] : []),
   ];
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a client must not write to the terminal

@@ -2,37 +2,55 @@
 import { regError, toProblem } from '@reg/schema/problem';
 import type { Body, BodySink, Exchange, ResponseListener } from '../exchange.ts';
 import { responseHeaders } from '../headers/forward.ts';
+import type { RawHeaders } from '../headers/raw-headers.ts';
 import type { Answer } from '../upstreams/attempt.ts';
+import type { Merged } from './merge-parts.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Resolves when the answer is given to the transport whole, or broke off. */
-export function respond(exchange: Exchange, outcome: Answer | Refusal): Promise<void> {
+export function respond(exchange: Exchange, outcome: Answer | Merged | Refusal): Promise<void> {
   if (outcome.kind === 'refusal') {
     sendProblem(exchange, outcome);
+    return Promise.resolve();
+  }
+  if (outcome.kind === 'merged') {
+    sendMerged(exchange, outcome);
     return Promise.resolve();
   }
   return sendAnswer(exchange, outcome);
 }
 
 function sendProblem(exchange: Exchange, { code, detail, headers = [] }: Refusal): void {
+  const problem = toProblem(regError(code, detail), exchange.requestId);
+  sendText(exchange, problem.status, JSON.stringify(problem), [
+    'Content-Type',
+    'application/problem+json',
+    ...headers,
+  ]);
+}
+
+/** Made of several answers, so none of their fields (ETag, Set-Cookie, Cache-Control) holds for it. */
+function sendMerged(exchange: Exchange, { text, partial }: Merged): void {
+  sendText(exchange, 200, text, [
+    'Content-Type',
+    'application/json',
+    'Cache-Control',
+    'no-store',
+    ...(partial === undefined ? [] : ['X-Reg-Partial', partial]),
+  ]);
+}
+
+/** What is of the gateway's own making. */
+function sendText(exchange: Exchange, status: number, text: string, headers: RawHeaders): void {
   const { request, response, requestId } = exchange;
   if (response.gone) {
     exchange.aborted = true;
     return;
   }
-  const problem = toProblem(regError(code, detail), requestId);
-  const text = JSON.stringify(problem);
-  exchange.status = problem.status;
+  exchange.status = status;
   response.listener = undefined;
-  response.head(problem.status, [
-    'Content-Type',
-    'application/problem+json',
-    'Content-Length',
-    String(Buffer.byteLength(text)),
-    'X-Request-Id',
-    requestId,
-    ...headers,
-  ]);
+  const length = String(Buffer.byteLength(text));
+  response.head(status, [...headers, 'Content-Length', length, 'X-Request-Id', requestId]);
   if (request.method === 'HEAD') {
     response.end();
     return;

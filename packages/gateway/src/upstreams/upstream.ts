@@ -19,6 +19,8 @@ export interface Target {
   readonly basePath: string;
   /** Sent where nothing remains of the request's path: as registered, at least `/`. */
   readonly wholePath: string;
+  /** Its name in a merged answer. */
+  readonly as: string | undefined;
   readonly pool: ConnectionPool;
 }
 
@@ -48,9 +50,9 @@ export function releaseUpstream(upstream: Upstream, pools: ConnectionPools): voi
   for (const { pool } of upstream.targets) pools.release(pool);
 }
 
-function targetOf({ type, url }: Endpoint, pools: ConnectionPools): Target | undefined {
+function targetOf({ type, url, as }: Endpoint, pools: ConnectionPools): Target | undefined {
   if (type === 'amqp') return undefined;
   const { origin, host, pathname } = new URL(url);
   const basePath = pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
-  return { type, host, basePath, wholePath: pathname, pool: pools.acquire(origin) };
+  return { type, host, basePath, wholePath: pathname, as, pool: pools.acquire(origin) };
 }
