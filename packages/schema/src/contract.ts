@@ -73,6 +73,9 @@ const health = z.strictObject({
   gateways: z.array(z.strictObject({ id: z.string(), epoch, revision })),
 });
 
+/** OpenAPI's own shape is not ours to say again. */
+const document = z.looseObject({ openapi: z.string() });
+
 const nothing = z.strictObject({});
 
 interface Shapes {
@@ -145,6 +148,7 @@ const shapes = {
     reply: nothing,
   },
   health: { parameters: nothing, query: nothing, reply: health },
+  openapi: { parameters: nothing, query: nothing, reply: document },
 } as const satisfies Record<OperationName, Shapes>;
 
 /** Everything about an operation, in one place. */
