@@ -42,7 +42,10 @@ test('every operation is in it, with each parameter of its path and each code it
 test('what is sent is described as it is sent: text and digits, not what the registry makes of them', () => {
   const drain = openapi().paths[operations.drain.path]?.put;
   expect(drain?.parameters).toContainEqual(
-    expect.objectContaining({ name: 'wait', schema: { type: 'string' } }),
+    expect.objectContaining({
+      name: 'wait',
+      schema: { type: 'string', description: 'a duration up to 60s, like 500ms or 5s' },
+    }),
   );
   expect(drain?.parameters).toContainEqual(
     expect.objectContaining({ name: 'generation', schema: { type: 'number' } }),

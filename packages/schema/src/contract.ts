@@ -19,6 +19,7 @@ const wait = z
     (value) => (parseDurationMs(value) ?? Number.POSITIVE_INFINITY) <= 60_000,
     'must be a duration up to 60s, like 5s',
   )
+  .describe('a duration up to 60s, like 500ms or 5s')
   .transform((value) => parseDurationMs(value) ?? 0);
 
 const waiting = { waitFor: z.literal('gateways').optional(), wait: wait.optional() };
@@ -137,7 +138,11 @@ const shapes = {
     parameters: nothing,
     query: z.strictObject({
       /** `epoch.revision`; the header `Last-Event-ID` goes before it; neither: from now on. */
-      after: z.string().refine(parsePosition, 'must be a position: epoch.revision').optional(),
+      after: z
+        .string()
+        .refine(parsePosition, 'must be a position: epoch.revision')
+        .describe('a position: epoch.revision')
+        .optional(),
       gateway: gatewayId.optional(),
     }),
   },
