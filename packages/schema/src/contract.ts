@@ -19,6 +19,7 @@ const wait = z
     (value) => (parseDurationMs(value) ?? Number.POSITIVE_INFINITY) <= 60_000,
     'must be a duration up to 60s, like 5s',
   )
+  .describe('a duration up to 60s, like 500ms or 5s')
   .transform((value) => parseDurationMs(value) ?? 0);
 
 const waiting = { waitFor: z.literal('gateways').optional(), wait: wait.optional() };
@@ -72,6 +73,9 @@ const health = z.strictObject({
   /** Connected gateways and the revision each has applied. */
   gateways: z.array(z.strictObject({ id: z.string(), epoch, revision })),
 });
+
+/** OpenAPI's own shape is not ours to say again. */
+const document = z.looseObject({ openapi: z.string() });
 
 const nothing = z.strictObject({});
 
@@ -134,7 +138,11 @@ const shapes = {
     parameters: nothing,
     query: z.strictObject({
       /** `epoch.revision`; the header `Last-Event-ID` goes before it; neither: from now on. */
-      after: z.string().refine(parsePosition, 'must be a position: epoch.revision').optional(),
+      after: z
+        .string()
+        .refine(parsePosition, 'must be a position: epoch.revision')
+        .describe('a position: epoch.revision')
+        .optional(),
       gateway: gatewayId.optional(),
     }),
   },
@@ -145,6 +153,7 @@ const shapes = {
     reply: nothing,
   },
   health: { parameters: nothing, query: nothing, reply: health },
+  openapi: { parameters: nothing, query: nothing, reply: document },
 } as const satisfies Record<OperationName, Shapes>;
 
 /** Everything about an operation, in one place. */

@@ -71,6 +71,7 @@ export const operations = {
   changes: { method: 'GET', path: '/v1/changes', codes: ['compacted', 'limit_reached'] },
   reportApplied: { method: 'PUT', path: '/v1/gateways/{id}', codes: ['limit_reached'] },
   health: { method: 'GET', path: '/v1/health', codes: [] },
+  openapi: { method: 'GET', path: '/v1/openapi.json', codes: [] },
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof operations;

@@ -1,5 +1,5 @@
 // One function per operation: parsed input in, an answer out. They know neither Express nor sockets.
-import { type OperationName, type Position, parsePosition, type Reply, regError } from '@reg/schema';
+import { type OperationName, openapi, type Position, parsePosition, type Reply, regError } from '@reg/schema';
 import type { Registry } from '../registry.ts';
 import { listingEtag, matchesEtag } from './etag.ts';
 import type { Input } from './input.ts';
@@ -26,6 +26,7 @@ export type Handlers = {
 };
 
 export function createHandlers(registry: Registry): Handlers {
+  let document: Reply<'openapi'> | undefined; // made when it is first asked for, which is mostly never
   return {
     async register({ parameters, body, query }) {
       const { created, ...reply } = await registry.register(parameters, body, waiting(query));
@@ -67,6 +68,10 @@ export function createHandlers(registry: Registry): Handlers {
     },
     health() {
       return ok(registry.health());
+    },
+    openapi() {
+      document ??= { ...openapi() };
+      return ok(document);
     },
   };
 }

@@ -1,5 +1,5 @@
 // What is right is answered as the contract says: each reply is read with the contract's own schema.
-import { contract, type OperationName } from '@reg/schema';
+import { contract, type OperationName, openapi } from '@reg/schema';
 import { expect, test } from 'vitest';
 import { listingEtag, matchesEtag } from './etag.ts';
 import { type Request, registrationOf, startApi, type TestApi } from './test-api.ts';
@@ -46,6 +46,7 @@ test('the life of an instance, each answer in the shape that the contract promis
   const { epoch, revision } = drained;
   await replyTo(api, 'reportApplied', { path: '/v1/gateways/one', body: { epoch, revision } });
   expect(await replyTo(api, 'health', { path: '/v1/health' })).toMatchObject({ status: 'ok', instances: 1 });
+  expect(await replyTo(api, 'openapi', { path: '/v1/openapi.json' })).toEqual(openapi());
 
   const other = registrationOf({ url: '/next', port: 3002 });
   await replyTo(api, 'register', { path: '/v1/services/next/instances/one', body: other }, 201);
