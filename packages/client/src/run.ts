@@ -49,8 +49,9 @@ export interface Run {
  * @throws `invalid_request`: no registry, name or endpoint to begin with; the rest is the registry's to judge
  */
 export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
-  const { registry, server, drainMs = 5_000, onRefused = 'run', waitFor: _, ...others } = options;
+  const { registry, server, drainMs = 5_000, onRefused = 'run', waitFor, ...others } = options;
   const { log = console.error, ...given } = others;
+  if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
   const addresses = registryAddresses(registry);
   const transport = createTransport(addresses);
   const lease = given.lease ?? { ttlMs: defaultLeaseMs };
@@ -189,7 +190,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     const body = { ...registration, generation };
     const timeoutMs = joinWaitMs + answerMs;
     try {
-      return (await transport.call<RegisterReply>('register', { path, query, body, timeoutMs, signal })).missing;
+      return (await transport.call<RegisterReply>('register', { path, query, body, timeoutMs, signal }))
+        .missing;
     } catch (error) {
       signal.throwIfAborted();
       say(`registered, but not known whether at the gateways: ${(error as Error).message}`);
