@@ -215,6 +215,87 @@ test('with a lease it stays, keeps it past its end, and leaves on a signal with 
   expect((await reg(['services', service.name])).code).toBe(1);
 });
 
+test('drained, by an operator or by its run; a later run is left alone; a repeat succeeds', async () => {
+  const service = freshService();
+  await regJson(registerArgs(service, '--run-id', 'old'));
+  await regJson(registerArgs(service, '--run-id', 'new'));
+  const drain = ['drain', service.name, '--id', service.id];
+  expect(await reg([...drain, '--run-id', 'old'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^generation_superseded: /),
+  });
+  expect(await regJson(['services', service.name])).toMatchObject([{ instances: [{ state: 'up' }] }]);
+
+  const first = await regJson([...drain, '--run-id', 'new', '--reason', 'too hot']);
+  expect(first).toMatchObject({ name: service.name, instanceId: service.id, revision: expect.any(Number) });
+  expect(first).not.toHaveProperty('missing');
+  expect(await reg(drain)).toEqual({
+    code: 0,
+    stdout: `draining  ${service.name}  ${service.id}\n`,
+    stderr: '',
+  });
+  expect(await regJson(['services', service.name])).toMatchObject([{ instances: [{ state: 'draining' }] }]);
+  expect(await reg(['drain', service.name, '--id', 'nobody'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^instance_not_found: .*\n$/),
+  });
+});
+
+test('--wait succeeds where every gateway knows, and names those that do not', async () => {
+  const [one, two, three] = [freshService(), freshService(), freshService()];
+  expect(await regJson(registerArgs(one, '--wait'))).toMatchObject({ missing: [] });
+  expect(await regJson(['drain', one.name, '--id', one.id, '--wait'])).toMatchObject({ missing: [] });
+
+  await regJson(registerArgs(two));
+  const hanging = new AbortController();
+  registry.changes(registry.position(), hanging.signal, 'hanging-gateway');
+  const late = {
+    code: 1,
+    stderr: expect.stringMatching(/^not_caught_up: done, .*: hanging-gateway\n$/),
+  };
+  await using kept = await start(registerArgs(three, '--lease', '1s', '--wait'));
+  const [registered, drained] = await Promise.all([
+    reg([...registerArgs(one, '--wait'), '--json']),
+    reg(['drain', two.name, '--id', two.id, '--wait']),
+  ]);
+  expect(registered).toMatchObject(late);
+  expect(JSON.parse(registered.stdout)).toMatchObject({ name: one.name, missing: ['hanging-gateway'] });
+  expect(drained).toMatchObject({ ...late, stdout: `draining  ${two.name}  ${two.id}\n` });
+
+  await kept.printed(/^registered/m);
+  await kept.printed(/^done, .*: hanging-gateway$/m);
+  kept.kill('SIGTERM');
+  expect(await kept.ended).toEqual({ code: 0, signal: null });
+  hanging.abort();
+});
+
+test('a path is moved to another service, which gives its own in return; a repeat changes nothing', async () => {
+  const [from, to] = [freshService(), freshService()];
+  await regJson(registerArgs(from));
+  await regJson(registerArgs(to));
+  const move = ['move-path', from.path, '--from', from.name, '--to', to.name];
+  const first = await regJson(move);
+  expect(first).toMatchObject({
+    path: from.path,
+    from: from.name,
+    to: to.name,
+    revision: expect.any(Number),
+  });
+  expect(await regJson(['services', to.name])).toMatchObject([{ url: from.path }]);
+  expect(await regJson(['services', from.name])).toMatchObject([{ url: to.path }]);
+  expect(await reg(move)).toEqual({
+    code: 0,
+    stdout: `moved  ${from.path}  ${from.name} -> ${to.name}\n`,
+    stderr: '',
+  });
+  expect(await reg(['move-path', from.path, '--from', from.name, '--to', 'never known'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^service_not_found: .*\n$/),
+  });
+});
+
 test('a refusal is one line with its code and the field at fault, exit 1', async () => {
   const service = freshService();
   const refused = await reg(registerArgs({ ...service, path: 'no-slash' }));
@@ -259,6 +340,8 @@ test.each([
   [['up', '--registry-only', '--gateway-only'], /^error: .*cannot be used.*\n$/],
   [['up', '--jwt-secret', 'short'], /^error: --jwt-secret: .*at least 32 bytes.*\n$/],
   [['token'], /^error: required option '--sub <name>' not specified\n$/],
+  [['drain', 'a'], /^error: required option '--id <id>' not specified\n$/],
+  [['move-path', '/a', '--from', 'a'], /^error: required option '--to <name>' not specified\n$/],
 ])('%j is wrong usage: one line, exit 2', async (args, line) => {
   expect(await reg(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(line) });
 });

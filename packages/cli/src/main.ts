@@ -1,6 +1,8 @@
 // reg: the command line, wired. What a command does is in commands/, loaded when it is called.
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import type { DrainOptions } from './commands/drain.ts';
+import type { MovePathOptions } from './commands/move-path.ts';
 import type { RegisterOptions } from './commands/register.ts';
 import type { ServicesOptions } from './commands/services.ts';
 import type { TokenOptions } from './commands/token.ts';
@@ -22,6 +24,7 @@ import {
   portOf,
   registryFlag,
   runIdFlag,
+  waitFlag,
 } from './options.ts';
 
 const program = new Command('reg')
@@ -103,6 +106,7 @@ program
   .addOption(flag('--meta <key=value>', 'repeatable').argParser(collect))
   .addOption(flag('--owner <text>', 'who looks after it'))
   .addOption(flag('--redefine', 'change url, roles or access for all instances'))
+  .addOption(waitFlag())
   .addOption(registryFlag())
   .addOption(jsonFlag())
   .action(async (name: string, options: RegisterOptions) => {
@@ -119,6 +123,32 @@ program
   .addOption(jsonFlag())
   .action(async (name: string, options: UnregisterOptions) => {
     await (await import('./commands/unregister.ts')).unregister(name, options);
+  });
+
+program
+  .command('drain')
+  .description('let an instance finish what it has, and send it nothing new')
+  .argument('<name>', 'of the service', nameOf)
+  .addOption(flag('--id <id>', 'of the instance').argParser(nameOf).makeOptionMandatory())
+  .addOption(runIdFlag())
+  .addOption(flag('--reason <text>', 'why').default('reg drain'))
+  .addOption(waitFlag())
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string, options: DrainOptions) => {
+    await (await import('./commands/drain.ts')).drain(name, options);
+  });
+
+program
+  .command('move-path')
+  .description('give a path to another service, which gives its own in return')
+  .argument('<path>', 'at the gateway')
+  .addOption(flag('--from <name>', 'the service that has it').argParser(nameOf).makeOptionMandatory())
+  .addOption(flag('--to <name>', 'the service that gets it').argParser(nameOf).makeOptionMandatory())
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (path: string, options: MovePathOptions) => {
+    await (await import('./commands/move-path.ts')).movePath(path, options);
   });
 
 program

@@ -20,6 +20,8 @@ export const dataFlag = () =>
   );
 export const runIdFlag = () => flag('--run-id <id>', 'the name of this run; under systemd $INVOCATION_ID');
 
+export const waitFlag = () => flag('--wait', 'until every connected gateway knows, 5 s at most');
+
 export const jwtFlags = () => [
   flag('--jwt-secret <text>', 'what signs the callers’ tokens; base64 as base64:…'),
   flag('--jwt-audience <name>', 'the tokens’ audience').default('reg'),

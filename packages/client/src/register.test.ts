@@ -99,6 +99,7 @@ test.each<[string, Record<string, unknown>]>([
   ['invalid_request', { instanceId: 7 }],
   ['invalid_request', { authorisedRoles: ['typo'] }],
   ['invalid_request', { registry: 'nonsense' }],
+  ['invalid_request', { waitFor: 'everybody' }],
   ['registration_conflict', { name: 'held', url: '/other' }],
   ['path_taken', { url: '/held' }],
   ['path_reserved', { url: '/_reg/x' }],

@@ -17,6 +17,8 @@ export interface RegisterOptions extends Omit<RegistrationDocument, 'generation'
   readonly drainMs?: number | undefined;
   /** The registry refuses for good: `run` rejects (or logs, where it comes later), `exit` logs one line and exits 1. @default 'run' */
   readonly onRefused?: 'exit' | 'run' | undefined;
+  /** Resolve once every connected gateway sends requests here too, or after 5 s: see `missing`. @default not waited for */
+  readonly waitFor?: 'gateways' | undefined;
   /** Takes one line of trouble, or that it is over. @default console.error */
   readonly log?: ((line: string) => void) | undefined;
 }
@@ -47,6 +49,11 @@ export interface Registration {
   /** Why the state is `refused`. */
   readonly refusal: ProblemCode | undefined;
   /**
+   * With `waitFor`: the gateways that had not applied the registration within 5 s. Undefined: not waited for,
+   * or the registry did not say.
+   */
+  readonly missing: readonly string[] | undefined;
+  /**
    * Says anew what the changes name. What shares the service (`url`, `authorizedRoles`, `access`) needs `redefine: true`.
    * @throws the registry's refusal or, retryable, `registry_unavailable`: what was registered stands;
    * `instance_not_found`: this registration has ended
@@ -62,7 +69,7 @@ export interface Registration {
 /**
  * Registers this instance and keeps it listed: renews its lease, registers again when the registry was
  * restarted or forgot it, and unregisters it when the process ends, whatever ends it.
- * Resolves once it is registered. A registry that is away is asked again after 0.1 to 5 s; an address
+ * Resolves once it is registered, and with `waitFor` the gateways know. A registry that is away is asked again after 0.1 to 5 s; an address
  * that another instance holds, until that one's lease ends.
  * @throws the registry's permanent refusal, by its code: `invalid_request`, `registration_conflict`, …;
  * `instance_not_found`: ended by `unregister()` before it was registered
@@ -71,7 +78,9 @@ export async function register(options: RegisterOptions): Promise<Registration> 
   const run = createRun(options, release);
   hold(run);
   await run.join();
+  const missing = options.waitFor && (await run.waitForGateways());
   return {
+    missing,
     instanceId: run.instanceId,
     runId: run.runId,
     get generation() {

@@ -18,6 +18,9 @@ const defaultLeaseMs = 10_000;
 /** A gateway that has not applied the drain by then is not waited for. */
 const drainWaitMs = 1_000;
 
+/** The same for who joins: nothing is lost while it waits, so it may wait longer. */
+const joinWaitMs = 5_000;
+
 /** Leaving must not hang on a registry that hangs: the lease ends what we could not. */
 const unregisterMs = 1_000;
 
@@ -29,6 +32,8 @@ export interface Run {
   refusal(): ProblemCode | undefined;
   /** Registers, and keeps the lease from then on. @throws the registry's permanent refusal */
   join(): Promise<void>;
+  /** @returns the gateways that did not apply it in time; undefined where that is not known. @throws when it ended */
+  waitForGateways(): Promise<readonly string[] | undefined>;
   update(changes: RegistrationChanges): Promise<void>;
   /** Gets nothing new, and waits for requests in flight. Never rejects: what failed is logged. */
   drain(): Promise<void>;
@@ -44,7 +49,9 @@ export interface Run {
  * @throws `invalid_request`: no registry, name or endpoint to begin with; the rest is the registry's to judge
  */
 export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
-  const { registry, server, drainMs = 5_000, onRefused = 'run', log = console.error, ...given } = options;
+  const { registry, server, drainMs = 5_000, onRefused = 'run', waitFor, ...others } = options;
+  const { log = console.error, ...given } = others;
+  if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
   const addresses = registryAddresses(registry);
   const transport = createTransport(addresses);
   const lease = given.lease ?? { ttlMs: defaultLeaseMs };
@@ -173,6 +180,25 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       });
   }
 
+  /**
+   * Registers once more, which changes nothing and waits. Apart from `join`, since the lease must be renewed
+   * meanwhile; and not in turn, since a registration that is due again must not wait behind it.
+   */
+  async function waitForGateways(): Promise<readonly string[] | undefined> {
+    const { signal } = stopping;
+    const query = { waitFor: 'gateways', wait: `${joinWaitMs}ms` };
+    const body = { ...registration, generation };
+    const timeoutMs = joinWaitMs + answerMs;
+    try {
+      return (await transport.call<RegisterReply>('register', { path, query, body, timeoutMs, signal }))
+        .missing;
+    } catch (error) {
+      signal.throwIfAborted();
+      say(`registered, but not known whether at the gateways: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
   async function drainNow(): Promise<void> {
     if (stopping.signal.aborted) return;
     const query = { runId, waitFor: 'gateways', wait: `${drainWaitMs}ms` };
@@ -209,6 +235,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     state: () => state,
     refusal: () => refusal,
     join,
+    waitForGateways,
     update: (changes) => inTurn(() => send({ ...registration, ...changes })),
     drain: () => (drained ??= drainNow()),
     unregister: () => (ended ??= unregisterNow()),

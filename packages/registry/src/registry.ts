@@ -19,6 +19,7 @@ import { checkRun, type RunName, renewedUntil } from './lease.ts';
 import { decideDrain, decideUnregister, describe } from './leave.ts';
 import { createListings } from './listings.ts';
 import { decideMovePath, type PathMove } from './move-path.ts';
+import { createReadWaits, type ReadWaits } from './read-waits.ts';
 import { startReaper } from './reaper-timer.ts';
 import { type InstanceName, instanceKey, type Renewal, type Store } from './store.ts';
 
@@ -38,7 +39,7 @@ export interface RenewalRequest extends InstanceName {
  * The registry: rules over a store. Every method takes what `contract` already parsed, answers with
  * its reply, and throws a RegError whose code the contract names. It knows no HTTP.
  */
-export interface Registry {
+export interface Registry extends ReadWaits {
   register(
     name: InstanceName,
     body: RegistrationBody,
@@ -159,6 +160,7 @@ export function createRegistry({
   }
 
   const reaper = startReaper({ clock, view, commit });
+  const readWaits = createReadWaits(store, clock);
   const listings = createListings(view, () => reaper.seen().holdingBack);
 
   function changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet> {
@@ -219,6 +221,7 @@ export function createRegistry({
       return commit(decideMovePath(view, move, grants), clock.now());
     },
     ...listings,
+    ...readWaits,
     position: () => view.position,
     changes,
     reportApplied: gateways.reported,

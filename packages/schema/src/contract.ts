@@ -12,7 +12,7 @@ import { publicPath } from './service.ts';
 import { epoch, serviceList, serviceListing, snapshot } from './snapshot.ts';
 import { text } from './text.ts';
 
-/** `5s`: how long the answer may wait for the gateways. */
+/** `5s`: how long the answer may wait. */
 const wait = z
   .string()
   .refine(
@@ -23,6 +23,33 @@ const wait = z
   .transform((value) => parseDurationMs(value) ?? 0);
 
 const waiting = { waitFor: z.literal('gateways').optional(), wait: wait.optional() };
+
+/** A `wait` for nothing is a mistake: whoever wrote it believes that the answer waited. */
+function waitsFor(what: 'waitFor' | 'after') {
+  return (value: { [key in 'wait' | typeof what]?: unknown }, context: z.RefinementCtx): void => {
+    if (value.wait === undefined || value[what] !== undefined) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['wait'],
+      message: `says how long, but not for what: give ${what} too`,
+    });
+  };
+}
+
+/** `epoch.revision`. */
+const seenPosition = z
+  .string()
+  .refine(parsePosition, 'must be a position: epoch.revision')
+  .describe('a position: epoch.revision')
+  .transform((value) => parsePosition(value));
+
+/** A read that shows at least this, or says why not. */
+const seen = seenPosition.optional();
+
+/** Long poll: answered when there is something newer than `after`, or when `wait` is over. */
+const listingQuery = z
+  .strictObject({ seen, after: seenPosition.optional(), wait: wait.optional() })
+  .superRefine(waitsFor('after'));
 
 const instancePath = z.strictObject({ service: serviceName, id: instanceId });
 
@@ -92,7 +119,7 @@ interface Shapes {
 const shapes = {
   register: {
     parameters: instancePath,
-    query: z.strictObject(waiting),
+    query: z.strictObject(waiting).superRefine(waitsFor('waitFor')),
     body: registrationBody,
     reply: z.strictObject({
       instanceId,
@@ -117,7 +144,10 @@ const shapes = {
   },
   drain: {
     parameters: instancePath,
-    query: z.strictObject({ ...run, reason, ...waiting }).superRefine(namesOneRun),
+    query: z
+      .strictObject({ ...run, reason, ...waiting })
+      .superRefine(namesOneRun)
+      .superRefine(waitsFor('waitFor')),
     reply: z.strictObject({ ...position.shape, missing }),
   },
   unregister: {
@@ -131,18 +161,18 @@ const shapes = {
     body: z.strictObject({ path: publicPath, from: serviceName, to: serviceName }),
     reply: position,
   },
-  listServices: { parameters: nothing, query: nothing, reply: serviceList },
-  getService: { parameters: z.strictObject({ service: serviceName }), query: nothing, reply: serviceListing },
-  snapshot: { parameters: nothing, query: nothing, reply: snapshot },
+  listServices: { parameters: nothing, query: listingQuery, reply: serviceList },
+  getService: {
+    parameters: z.strictObject({ service: serviceName }),
+    query: listingQuery,
+    reply: serviceListing,
+  },
+  snapshot: { parameters: nothing, query: z.strictObject({ seen }), reply: snapshot },
   changes: {
     parameters: nothing,
     query: z.strictObject({
       /** `epoch.revision`; the header `Last-Event-ID` goes before it; neither: from now on. */
-      after: z
-        .string()
-        .refine(parsePosition, 'must be a position: epoch.revision')
-        .describe('a position: epoch.revision')
-        .optional(),
+      after: seenPosition.optional(),
       gateway: gatewayId.optional(),
     }),
   },

@@ -34,6 +34,20 @@ test('a wait is a duration, bounded', () => {
     waitFor: 'gateways',
     wait: 5000,
   });
-  expect(contract.register.query.safeParse({ wait: '2h' }).success).toBe(false);
-  expect(contract.register.query.safeParse({ wait: '5' }).success).toBe(false);
+  const waitFor = 'gateways';
+  expect(contract.register.query.safeParse({ waitFor, wait: '60s' }).success).toBe(true);
+  expect(contract.register.query.safeParse({ waitFor, wait: '2h' }).success).toBe(false);
+  expect(contract.register.query.safeParse({ waitFor, wait: '5' }).success).toBe(false);
+});
+
+test('a wait says for what', () => {
+  expect(contract.register.query.safeParse({ wait: '5s' }).success).toBe(false);
+  expect(contract.drain.query.safeParse({ force: 'true', wait: '5s' }).success).toBe(false);
+  expect(contract.listServices.query.safeParse({ wait: '5s' }).success).toBe(false);
+  const seen = { epoch: 'e', revision: 1 };
+  expect(contract.listServices.query.parse({ after: 'e.1', wait: '5s' })).toEqual({
+    after: seen,
+    wait: 5000,
+  });
+  expect(contract.snapshot.query.parse({ seen: 'e.1' })).toEqual({ seen });
 });

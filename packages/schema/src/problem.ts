@@ -28,6 +28,7 @@ export const problems = {
   slug_taken: { status: 409, retryable: false },
   endpoint_taken: { status: 409, retryable: true },
   compacted: { status: 410, retryable: false },
+  not_caught_up: { status: 503, retryable: true },
   limit_reached: { status: 503, retryable: true },
   store_unavailable: { status: 503, retryable: true },
 

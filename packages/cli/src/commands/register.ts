@@ -6,6 +6,7 @@ import { InvalidArgumentError } from 'commander';
 import { callRegistry } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
 import { stayFor, stopSignal } from '../stop-signal.ts';
+import { describeMissing, requireKnown, waitQuery } from '../wait-for-gateways.ts';
 
 export interface RegisterOptions {
   readonly registry: string;
@@ -27,6 +28,7 @@ export interface RegisterOptions {
   readonly meta?: readonly string[];
   readonly owner?: string;
   readonly redefine?: boolean;
+  readonly wait?: boolean;
   readonly json?: boolean;
 }
 
@@ -36,26 +38,28 @@ export async function register(name: string, options: RegisterOptions): Promise<
   if (registration.lease === 'none') {
     const { name: service, instanceId: id, ...body } = registration;
     const parameters = { service, id };
-    show(
-      registration,
-      await callRegistry('register', { registry: options.registry, parameters, body }),
-      options,
-    );
+    const query = waitQuery(options.wait);
+    const reply = await callRegistry('register', { registry: options.registry, parameters, query, body });
+    show(registration, reply, options);
+    requireKnown(reply.missing);
     return;
   }
   const stop = stopSignal();
   const { registry } = options;
-  const joining = registerAndKeep({ ...registration, registry, onRefused: 'exit', log: note });
+  const waitFor = options.wait ? 'gateways' : undefined;
+  const joining = registerAndKeep({ ...registration, registry, waitFor, onRefused: 'exit', log: note });
   const kept = await stayFor(Promise.race([joining, stop]));
   if (!kept) return; // asked to end before a registry answered: nothing is listed
-  show(registration, { generation: kept.generation }, options);
+  const { generation, missing } = kept;
+  show(registration, { generation, missing }, options);
+  if (missing && missing.length > 0) note(describeMissing(missing)); // it stays: who hears late still hears
   await stayFor(stop);
   await kept.unregister({ drain: true });
 }
 
 function show(
   { name, instanceId, url, endpoints, lease }: Registration,
-  reply: { readonly generation: number },
+  reply: { readonly generation: number; readonly missing?: readonly string[] | undefined },
   { json }: RegisterOptions,
 ): void {
   const addresses = endpoints.map((endpoint) => endpoint.url).join(', ');

@@ -6,6 +6,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import { createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
 import { createChangeStreams } from './change-streams.ts';
+import { createEndings } from './endings.ts';
 import { guard } from './guard.ts';
 import { type Answer, type ChangesAnswer, createHandlers, type Handlers } from './handlers.ts';
 import { readInput } from './input.ts';
@@ -19,7 +20,7 @@ export interface RegistryAppOptions {
   readonly log?: Log | undefined;
   /** How often a stream of changes gets a comment. @default 5_000 */
   readonly keepAliveMs?: number | undefined;
-  /** Ends the streams of changes; other requests are not touched. */
+  /** Ends the streams of changes, and the wait of whoever waits for one; other requests are not touched. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,6 +33,7 @@ export function registryApp(options: RegistryAppOptions): RequestListener {
   const { registry, log = logErrors, keepAliveMs = 5_000, signal = new AbortController().signal } = options;
   const clock = createSystemClock();
   const handlers = createHandlers(registry);
+  const endOf = createEndings(signal);
   const streamChanges = createChangeStreams({ registry, clock, keepAliveMs, signal });
 
   const app = express();
@@ -57,7 +59,7 @@ export function registryApp(options: RegistryAppOptions): RequestListener {
         (typeof contract)[typeof name]['method']
       >;
       route[method](async (request: Request, response: Response) => {
-        const answer = await perform(handlers, name, request, response);
+        const answer = await perform(handlers, name, request, response, endOf);
         if ('after' in answer) await streamChanges(response, answer, requestIdOf(response));
         else respond(request, response, answer);
       });
@@ -96,8 +98,11 @@ async function perform<Name extends OperationName>(
   name: Name,
   request: IncomingMessage & { params: Readonly<Record<string, unknown>> },
   response: ServerResponse,
+  endOf: (response: ServerResponse) => AbortSignal,
 ): Promise<Answer | ChangesAnswer> {
-  return await handlers[name](await readInput(name, request.params, request, response));
+  return await handlers[name](await readInput(name, request.params, request, response), () =>
+    endOf(response),
+  );
 }
 
 function operationsByPath(): Map<string, OperationName[]> {

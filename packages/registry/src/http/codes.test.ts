@@ -9,6 +9,7 @@ import {
   problems,
 } from '@reg/schema';
 import { expect, test } from 'vitest';
+import { type Clock, createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
 import {
   type Reply,
@@ -149,6 +150,31 @@ const move = (path: string, from: string, to: string): Request => ({
   body: { path, from, to },
 });
 
+/** Its every delay is over at once. */
+const hurried: Clock = {
+  ...createSystemClock(),
+  after: (_, run) => createSystemClock().after(0, run),
+};
+
+/** Ahead of any history. */
+const farAhead = ({ registry }: TestApi): string => `${registry.position().epoch}.${Number.MAX_SAFE_INTEGER}`;
+
+/** They end when the registry is closed. */
+async function manyReads({ registry }: TestApi): Promise<void> {
+  const after = registry.position();
+  for (let index = 0; index < 1_000; index++)
+    void registry.newerThan(after, 60_000, new AbortController().signal);
+}
+
+const waitingReads: Case[] = (['listServices', 'getService', 'snapshot'] as const).flatMap((operation) => {
+  const request = (api: TestApi) => withQuery(plain[operation], `seen=${farAhead(api)}`);
+  return [
+    { operation, code: 'compacted', request: withQuery(plain[operation], 'seen=otherepoch.1') },
+    { operation, code: 'not_caught_up', options: { clock: hurried }, request },
+    { operation, code: 'limit_reached', prepare: manyReads, request },
+  ];
+});
+
 async function manyGateways(api: TestApi): Promise<void> {
   for (let index = 0; index < 1_000; index++)
     api.registry.reportApplied(`g-${index}`, { epoch: 'e', revision: 1 });
@@ -287,7 +313,7 @@ const rules: Case[] = [
   },
 ];
 
-const cases: readonly Case[] = [...common, ...bodies, ...rules];
+const cases: readonly Case[] = [...common, ...bodies, ...waitingReads, ...rules];
 
 test.each(cases)(
   '$operation answers $code and changes nothing',

@@ -18,15 +18,32 @@ export interface ChangesAnswer {
   readonly gateway: string | undefined;
 }
 
-/** Typed over every operation, so that none can be missing. */
+interface ReadQuery {
+  readonly seen?: Position | undefined;
+  readonly after?: Position | undefined;
+  /** Milliseconds. */
+  readonly wait?: number | undefined;
+}
+
+/** Typed over every operation, so that none can be missing. `ended`: nobody waits for the answer any more. */
 export type Handlers = {
   readonly [Name in OperationName]: (
     input: Input<Name>,
+    ended: () => AbortSignal,
   ) => Name extends 'changes' ? ChangesAnswer : Answer<Reply<Name>> | Promise<Answer<Reply<Name>>>;
 };
 
+/** A long poll that names no `wait`. */
+const defaultPollMs = 30_000;
+
 export function createHandlers(registry: Registry): Handlers {
   let document: Reply<'openapi'> | undefined; // made when it is first asked for, which is mostly never
+
+  async function waitToRead({ seen, after, wait = defaultPollMs }: ReadQuery, ended: () => AbortSignal) {
+    if (seen) await registry.seen(seen, ended());
+    if (after) await registry.newerThan(after, wait, ended());
+  }
+
   return {
     async register({ parameters, body, query }) {
       const { created, ...reply } = await registry.register(parameters, body, waiting(query));
@@ -47,13 +64,16 @@ export function createHandlers(registry: Registry): Handlers {
     async movePath({ body }) {
       return ok(await registry.movePath(body));
     },
-    listServices({ headers }) {
+    async listServices({ query, headers }, ended) {
+      await waitToRead(query, ended);
       return listing(registry.listServices(), headers['if-none-match']);
     },
-    getService({ parameters, headers }) {
+    async getService({ parameters, query, headers }, ended) {
+      await waitToRead(query, ended);
       return listing(registry.getService(parameters.service), headers['if-none-match']);
     },
-    snapshot() {
+    async snapshot({ query }, ended) {
+      await waitToRead(query, ended);
       return ok(registry.snapshot());
     },
     changes({ query, headers }) {
@@ -104,9 +124,9 @@ function run(query: {
 /** A resuming reader repeats its first URL, so what it saw last goes first (WHATWG HTML §9.2.3). */
 function startOf(
   lastEventId: string | string[] | undefined,
-  after: string | undefined,
+  after: Position | undefined,
 ): Position | undefined {
-  if (lastEventId === undefined) return after === undefined ? undefined : parsePosition(after);
+  if (lastEventId === undefined) return after;
   const position = parsePosition(String(lastEventId));
   if (position) return position;
   throw regError('invalid_request', 'Last-Event-ID must be a position: epoch.revision', {
