@@ -69,7 +69,10 @@ export async function dispatch(
 }
 
 /** Until the answer's head is there, a client that leaves ends the attempt. */
-async function answerOf(attempt: Attempt, { response }: Exchange): Promise<Answer | Failure> {
+async function answerOf(
+  attempt: Pick<Attempt, 'result' | 'cancel'>,
+  { response }: Exchange,
+): Promise<Answer | Failure> {
   if (response.gone) attempt.cancel();
   response.listener = { drained: () => undefined, gone: () => attempt.cancel() };
   return attempt.result;
