@@ -1,9 +1,10 @@
-// WebSockets through the gateway: node's server and node's sockets on both sides, and no library between,
-// since a library would repair what is to be sent.
+// WebSockets through the gateway: node's server behind it, and mostly bare sockets before it, since a library
+// would repair what is to be sent.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import net, { type Socket } from 'node:net';
+import { WebSocket } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import {
@@ -17,9 +18,14 @@ import {
 } from './gateway.fixture.ts';
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
-const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+const accept = acceptOf(key);
 const fields = `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n`;
 const switching = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
+
+/** RFC 6455 §4.2.2. */
+function acceptOf(asked: unknown): string {
+  return createHash('sha1').update(`${asked}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+}
 
 function handshake(extra = '', path = '/x'): string {
   return `GET ${path} HTTP/1.1\r\nHost: gate.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n${fields}${extra}\r\n`;
@@ -33,14 +39,14 @@ function frameOf(text: string, masked: boolean): Buffer {
   return Buffer.concat([head, masked ? mask : Buffer.alloc(0), body]);
 }
 
-/** Answers each frame with its text and one word more; the first before it was asked. */
+/** Says hello, then answers each frame with its text and one word more. */
 async function startEcho(sockets: Socket[] = [], seen: IncomingMessage[] = []) {
   const upstream = await startUpstream((_request, response) => void response.end('plain'));
   upstream.server.on('upgrade', (message: IncomingMessage, socket: Socket, early: Buffer) => {
     seen.push(message);
     sockets.push(socket);
     socket.on('error', () => undefined);
-    socket.write(`${switching}\r\n`);
+    socket.write(`${switching.replace(accept, acceptOf(message.headers['sec-websocket-key']))}\r\n`);
     socket.write(frameOf('hello', false));
     let held = early;
     const answer = (chunk: Buffer) => {
@@ -48,6 +54,8 @@ async function startEcho(sockets: Socket[] = [], seen: IncomingMessage[] = []) {
       for (;;) {
         const length = (held[1] ?? 0) & 0x7f;
         if (held.length < 6 + length) return;
+        if (((held[0] ?? 0) & 0x0f) === 8) socket.end(Buffer.from([0x88, 0])); // a Close is answered by one
+        if (!socket.writable) return;
         const text = held.subarray(6, 6 + length).map((byte, at) => byte ^ (held[2 + (at % 4)] ?? 0));
         held = held.subarray(6 + length);
         socket.write(frameOf(`${Buffer.from(text)} too`, false));
@@ -126,6 +134,27 @@ describe('a tunnel', () => {
       aborted: false,
     });
     expect(one.errors).toEqual([]);
+  });
+
+  test('for a client that people have, from its token to its Close', async () => {
+    await using upstream = await startEcho();
+    await using one = await startGateway();
+    one.catalog.add({ url: '/x', access: 'token', authorizedRoles: ['chat'] }, { endpoints: [upstream.url] });
+    await one.follows();
+    const headers = { authorization: `Bearer ${tokenOf('ann', ['chat'])}` };
+    const client = new WebSocket(`${one.url.replace('http', 'ws')}/x`, { headers });
+    const said: string[] = [];
+    client.addEventListener('message', ({ data }) => said.push(String(data)));
+    await once(client, 'open');
+    client.send('one');
+    client.send('two');
+    await eventually(() => said.length === 3);
+    expect(said).toEqual(['hello', 'one too', 'two too']);
+    const closed = once(client, 'close');
+    client.close();
+    await closed;
+    await eventually(() => one.log.length === 1);
+    expect(one.log[0]).toMatchObject({ status: 101, subject: 'ann', aborted: false });
   });
 
   test('after other requests on the same connection', async () => {
@@ -240,6 +269,19 @@ describe('a tunnel', () => {
     expect(sockets[0]?.readableEnded).toBe(true);
     expect(one.log[0]).toMatchObject({ status: 101, aborted: false });
   });
+});
+
+test('the gateway closes during a handshake: it is answered, and the tunnel ends at once', async () => {
+  await using upstream = await startRawUpstream((socket) => void socket.on('end', () => socket.end()));
+  const one = await gatewayTo([upstream.url]);
+  using client = open(one.port, handshake());
+  await eventually(() => upstream.sockets[0]?.bytesRead);
+  const ended = once(client.socket, 'end');
+  const closed = one.gateway.close();
+  upstream.sockets[0]?.write(`${switching}\r\nbye`);
+  await ended;
+  expect(parseAnswer(client.text())).toMatchObject({ status: 101, body: 'bye' });
+  await closed;
 });
 
 describe('refused', () => {

@@ -11,7 +11,7 @@ import { NodeResponse } from './node-response.ts';
 export interface Upgrade {
   readonly request: GatewayRequest;
   readonly response: NodeResponse;
-  /** The gateway closes: both sides hear the end behind what is on its way. */
+  /** The gateway closes: a tunnel ends behind what is on its way, also one that is not open yet. */
   end(): void;
 }
 
@@ -66,7 +66,7 @@ export function viewUpgrade(message: IncomingMessage, socket: Socket, early: Buf
     if (!answer.headersSent && !response.isTunnel) socket.destroy(); // it left before it was answered
   });
   const request = { ...viewRequest(message, response, undefined), isUpgrade: true, body };
-  return { request, response, end: () => response.isTunnel && body.end() };
+  return { request, response, end: () => body.end() };
 }
 
 class UpgradeResponse extends NodeResponse {

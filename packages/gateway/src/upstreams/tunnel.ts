@@ -2,8 +2,8 @@
 // Answer of 101 is a tunnel: its body is what the upstream says, and the client's body is written to the
 // upstream meanwhile. Any other answer is one like all others, and the connection ends with it.
 //
-// On a connection of its own, since no other request can follow, and by node's client: its parser is
-// strict and bounded, and it gives the socket away. undici's handlers for that lose bytes of the answer.
+// On a connection of its own, since no other request can follow, and by node's client: its parser is strict
+// and bounded, reads what is no 101 to its end, and gives the socket away with the bytes behind the head.
 import { type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Body, BodySink } from '../exchange.ts';
@@ -52,6 +52,7 @@ export class Tunnel implements Body {
             return;
           }
           this.#socket = socket;
+          socket.on('error', () => undefined); // 'close' follows and tells it, also behind a 101
           opened(null, socket);
         });
         return undefined;
@@ -73,7 +74,6 @@ export class Tunnel implements Body {
       return;
     }
     this.#isOpen = true;
-    socket.on('error', () => undefined); // 'close' follows and tells it
     if (early.length > 0) socket.unshift(early);
     this.#answered(answer, new StreamBody(socket));
   }
