@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, get as httpGet } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -337,6 +337,7 @@ test.each([
   ],
   [['up', '--gateway-port', '65536'], /^error: .*must be a port.*\n$/],
   [['up', '--host', '0.0.0.0'], /^error: --host 0.0.0.0 is not loopback: .*credentials.*\n$/],
+  [['up', '--allow-origin', 'https://app.example/path'], /^error: .*must be an origin.*\n$/],
   [['up', '--registry-only', '--gateway-only'], /^error: .*cannot be used.*\n$/],
   [['up', '--jwt-secret', 'short'], /^error: --jwt-secret: .*at least 32 bytes.*\n$/],
   [['token'], /^error: required option '--sub <name>' not specified\n$/],
@@ -437,6 +438,29 @@ test('up makes one secret, also when two start at once; reg token finds it; the 
   for (const each of [one, two]) {
     each.kill('SIGTERM');
     expect(await each.ended).toEqual({ code: 0, signal: null });
+  }
+});
+
+test('up --allow-origin, repeated or a line each in the environment, lets pages open WebSockets', async () => {
+  const origins = ['https://a.example', 'https://b.example'];
+  const flags = origins.flatMap((origin) => ['--allow-origin', origin]);
+  await using byFlags = await start([...upArgs, ...flags, '--json']);
+  await using byEnvironment = await start([...upArgs, '--json'], { REG_ALLOW_ORIGIN: origins.join('\n') });
+  for (const each of [byFlags, byEnvironment]) {
+    const { gateway } = JSON.parse((await each.printed(/^\{"gateway".*\}$/m))[0]);
+    const statuses = [];
+    for (const Origin of [...origins, 'https://c.example']) {
+      const request = httpGet(gateway, {
+        headers: {
+          ...{ Origin, Connection: 'Upgrade', Upgrade: 'websocket' },
+          ...{ 'Sec-WebSocket-Key': 'x', 'Sec-WebSocket-Version': '13' },
+        },
+      });
+      const [answer] = await once(request, 'response');
+      answer.resume();
+      statuses.push(answer.statusCode);
+    }
+    expect(statuses).toEqual([404, 404, 403]); // no service is there, but an origin's refusal comes before
   }
 });
 

@@ -21,6 +21,7 @@ import {
   leaseOf,
   listOf,
   nameOf,
+  originsOf,
   portOf,
   registryFlag,
   runIdFlag,
@@ -53,7 +54,13 @@ const up = program
   .addOption(flag('--gateway-only', 'run no registry, follow the one at --registry'))
   .addOption(registryFlag());
 for (const option of jwtFlags()) up.addOption(option);
-up.addOption(dataFlag())
+up.addOption(
+  flag(
+    '--allow-origin <url>',
+    'web pages from there may open WebSockets, beside the gateway’s own; repeatable',
+  ).argParser(originsOf),
+)
+  .addOption(dataFlag())
   .addOption(
     flag('--grant-path <path=service>', 'a reserved path and who may have it; repeatable').argParser(collect),
   )

@@ -34,6 +34,16 @@ export function collect(text: string, previous: readonly string[] = []): string[
   return [...previous, ...text.split('\n').filter((line) => line !== '')];
 }
 
+/** As `collect`, of what a browser sends as `Origin`. */
+export function originsOf(text: string, previous?: readonly string[]): string[] {
+  const origins = collect(text, previous);
+  for (const origin of origins) {
+    if (/^https?:\/\/[^/?#@\\\s]+$/i.test(origin) && URL.canParse(origin)) continue;
+    throw new InvalidArgumentError('It must be an origin, like https://app.example.');
+  }
+  return origins;
+}
+
 /** `a,b`; an empty text is an empty list. */
 export function listOf(text: string): string[] {
   return text

@@ -16,6 +16,8 @@ export interface GatewaySettings {
   readonly registry: string;
   /** The data folder. */
   readonly data: string;
+  /** Whose web pages may open WebSockets. */
+  readonly allowOrigin?: readonly string[];
 }
 
 /**
@@ -24,7 +26,7 @@ export interface GatewaySettings {
  * @param parts gets what is to be closed again @returns its address
  */
 export async function startGateway(
-  { host, gatewayPort, registry, data }: GatewaySettings,
+  { host, gatewayPort, registry, data, allowOrigin }: GatewaySettings,
   beside: StartedRegistry | undefined,
   { verifier }: CallerTokens,
   log: LogLines,
@@ -34,6 +36,7 @@ export async function startGateway(
   const gateway = createGateway({
     catalog: beside?.catalogOf(name) ?? createCatalog({ registry, gateway: name }),
     tokens: verifier,
+    allowOrigins: allowOrigin,
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
     ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
   });

@@ -36,6 +36,8 @@ export interface GatewayRequest {
   readonly headers: RawHeaders;
   readonly remoteAddress: string;
   readonly encrypted: boolean;
+  /** A WebSocket handshake: its body is what the client sends once there is a tunnel (RFC 6455 §4). */
+  readonly isUpgrade: boolean;
   /** Whether it holds anything is told by the headers: `accept` looks. */
   readonly body: Body;
 }

@@ -1,7 +1,7 @@
 // For tests: a registry of a few lines (the `Catalog` port and no rules), upstreams on real sockets, and
 // raw requests, since a client library would repair what is to be sent.
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import {
   type AuthorizedRoles,
@@ -212,15 +212,20 @@ export interface TestUpstream extends AsyncDisposable {
 }
 
 /** Node's own server: the upstream that most people have. */
-export async function startUpstream(listener: RequestListener): Promise<TestUpstream> {
+export async function startUpstream(
+  listener: RequestListener,
+): Promise<TestUpstream & { readonly server: Server }> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => sockets.add(socket));
   return {
+    server,
     port,
     url: `http://127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy(); // node forgets those of upgrades
       await new Promise((resolve) => server.close(resolve));
     },
   };

@@ -10,6 +10,7 @@ import type { RouteTable } from './routes/route-table.ts';
 import { accept } from './stages/accept.ts';
 import { authenticate } from './stages/authenticate.ts';
 import { authorize } from './stages/authorize.ts';
+import { checkOrigin, parseOrigins } from './stages/check-origin.ts';
 import { dispatch } from './stages/dispatch.ts';
 import { matchRoute } from './stages/match-route.ts';
 import type { Merged } from './stages/merge-parts.ts';
@@ -38,6 +39,8 @@ export interface GatewayOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Longer bodies of requests are refused (413). @default Infinity: they are streamed, never kept */
   readonly maxBodyBytes?: number | undefined;
+  /** Web pages of these origins may open WebSockets, beside those of the gateway's own. @default none */
+  readonly allowOrigins?: readonly string[] | undefined;
   /** Where the last snapshot is kept, to serve from when the registry is away at the next start. */
   readonly dataFile?: string | undefined;
   /** Milliseconds since 1970. @default a clock that never runs back */
@@ -52,7 +55,7 @@ export interface Gateway {
   health(): Health;
   /** Resolves once there are routes: a snapshot came, or one was kept. */
   ready(): Promise<void>;
-  /** Takes no more, finishes what is in flight (at most 10 s), lets go of the registry. */
+  /** Takes no more, finishes what is in flight (at most 10 s), ends tunnels, lets go of the registry. */
   close(): Promise<void>;
 }
 
@@ -61,6 +64,7 @@ const closeWithinMs = 10_000;
 /** Below the 5 s after which node's own server closes an idle connection. */
 const idleMs = 4_000;
 
+/** @throws Error for one of `allowOrigins` that is no origin */
 export function createGateway({
   catalog,
   tokens,
@@ -70,6 +74,7 @@ export function createGateway({
   requestTimeoutMs = 60_000,
   connectTimeoutMs = 2_000,
   maxBodyBytes = Number.POSITIVE_INFINITY,
+  allowOrigins = [],
   dataFile,
   now = clockNow,
 }: GatewayOptions): Gateway {
@@ -78,6 +83,7 @@ export function createGateway({
   const isReady = new Promise<void>((resolve) => {
     becomeReady = resolve;
   });
+  const origins = parseOrigins(allowOrigins);
   const pools = createConnectionPools({ connectTimeoutMs, idleMs });
   const disk = keepOnDisk(dataFile, onError);
   const follower = followCatalog({
@@ -95,6 +101,8 @@ export function createGateway({
   async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
     const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
+    const foreign = checkOrigin(exchange.request, origins); // 403
+    if (foreign) return foreign;
     const route = matchRoute(exchange, accepted.path); // 404 405 503
     if (isRefusal(route)) return route;
     exchange.route = route;

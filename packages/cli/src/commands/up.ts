@@ -19,6 +19,7 @@ export interface UpOptions extends TokenSettings {
   readonly gatewayOnly?: boolean;
   readonly registry: string;
   readonly data?: string;
+  readonly allowOrigin?: readonly string[];
   readonly grantPath?: readonly string[];
   readonly log?: LogForm;
   readonly json?: boolean;

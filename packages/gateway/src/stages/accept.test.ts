@@ -12,6 +12,7 @@ const good: GatewayRequest = {
   headers: ['Host', 'localhost:3000'],
   remoteAddress: '127.0.0.1',
   encrypted: false,
+  isUpgrade: false,
   body,
 };
 

@@ -7,7 +7,7 @@ import type { Answer, Attempt, Failure } from '../upstreams/attempt.ts';
 import { mayRetry } from '../upstreams/may-retry.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
-import { forward } from './forward.ts';
+import { type ForwardOptions, forward, openTunnel } from './forward.ts';
 import { speaksNoHttp } from './match-route.ts';
 import { type Merged, mergeParts } from './merge-parts.ts';
 import { type Refusal, refuse } from './refusal.ts';
@@ -47,9 +47,10 @@ export async function dispatch(
     const { upstream, target } = choice;
     exchange.upstream = upstream;
     const timeoutMs = Math.max(1, Math.min(upstreamTimeoutMs, deadlineAt - now()));
+    const attempt: ForwardOptions = { exchange, accepted, grant, target, fresh, timeoutMs };
     const result: Answer | Merged | Refusal | Failure = upstream.instance.merge
       ? await mergeParts({ exchange, accepted, grant, upstream, timeoutMs })
-      : await answerOf(forward({ exchange, accepted, grant, target, fresh, timeoutMs }), exchange);
+      : await answerOf(request.isUpgrade ? openTunnel(attempt) : forward(attempt), exchange);
     if (result.kind !== 'failure') return result;
     if (isRegError(result.cause)) throw result.cause; // the request's own fault, its body's: nothing to learn
     if (response.gone) return refusalFor(result); // nobody waits, and it says nothing of the instance
@@ -72,7 +73,10 @@ export async function dispatch(
 }
 
 /** Until the answer's head is there, a client that leaves ends the attempt. */
-async function answerOf(attempt: Attempt, { response }: Exchange): Promise<Answer | Failure> {
+async function answerOf(
+  attempt: Pick<Attempt, 'result' | 'cancel'>,
+  { response }: Exchange,
+): Promise<Answer | Failure> {
   if (response.gone) attempt.cancel();
   response.listener = { drained: () => undefined, gone: () => attempt.cancel() };
   return attempt.result;

@@ -3,6 +3,7 @@ import type { Accepted, Exchange } from '../exchange.ts';
 import { requestHeaders } from '../headers/forward.ts';
 import type { RawHeaders } from '../headers/raw-headers.ts';
 import { Attempt } from '../upstreams/attempt.ts';
+import { Tunnel } from '../upstreams/tunnel.ts';
 import type { Target } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
 
@@ -19,22 +20,24 @@ export interface ForwardOptions {
   readonly timeoutMs: number;
 }
 
-export function forward({
-  exchange,
-  accepted,
-  grant,
-  target,
-  method = exchange.request.method,
-  headers = exchange.request.headers,
-  fresh,
-  timeoutMs,
-}: ForwardOptions): Attempt {
+export function forward(options: ForwardOptions): Attempt {
+  const { exchange, accepted, target, method = exchange.request.method, fresh, timeoutMs } = options;
+  const { payload } = accepted;
+  return new Attempt({ pool: target.pool, fresh, method, ...headOf(options), payload, timeoutMs });
+}
+
+/** A WebSocket's handshake; what follows it goes both ways. */
+export function openTunnel(options: ForwardOptions): Tunnel {
+  const { exchange, target, timeoutMs } = options;
+  const { path, headers } = headOf(options);
+  headers.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
+  return new Tunnel({ pool: target.pool, path, headers, body: exchange.request.body, timeoutMs });
+}
+
+function headOf({ exchange, accepted, grant, target, headers = exchange.request.headers }: ForwardOptions) {
   const { request, requestId } = exchange;
   const { remoteAddress, encrypted } = request;
-  return new Attempt({
-    pool: target.pool,
-    fresh,
-    method,
+  return {
     path: upstreamPath(target, grant.definition.url, request.target),
     headers: requestHeaders({
       headers,
@@ -45,9 +48,7 @@ export function forward({
       contentLength: accepted.payload?.contentLength,
       requestId,
     }),
-    payload: accepted.payload,
-    timeoutMs,
-  });
+  };
 }
 
 /** The endpoint's url replaces the public path; what remains, and the query, go along as they were sent. */

@@ -30,6 +30,12 @@ export interface MergeOptions {
 /** @returns a failure only where no endpoint was reached at all: another instance may be tried */
 export async function mergeParts(options: MergeOptions): Promise<Merged | Refusal | Failure> {
   const { exchange, accepted, upstream, timeoutMs } = options;
+  if (exchange.request.isUpgrade) {
+    return refuse(
+      'endpoint_type_unsupported',
+      'its endpoints are merged into one answer, which no WebSocket is',
+    );
+  }
   if (accepted.payload) {
     return refuse('invalid_request', 'its endpoints are merged, and such a request takes no body');
   }

@@ -61,13 +61,14 @@ function sendText(exchange: Exchange, status: number, text: string, headers: Raw
 
 function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): Promise<void> {
   exchange.status = status;
-  const kept = status === 204 ? withoutLength(responseHeaders(headers)) : responseHeaders(headers);
+  const kept =
+    status === 204 || status === 101 ? withoutLength(responseHeaders(headers)) : responseHeaders(headers);
   kept.push('X-Request-Id', exchange.requestId);
   exchange.response.head(status, kept);
   return new Promise((resolve) => new Relay(exchange, body, resolve).start());
 }
 
-/** RFC 9110 §8.6: a 204 must not have one, and some clients wait for that many bytes. */
+/** RFC 9110 §8.6: a 204 or 1xx must not have one, and some clients wait for that many bytes. */
 function withoutLength(headers: string[]): string[] {
   return headers.filter((_, at) => headers[at - (at % 2)]?.toLowerCase() !== 'content-length');
 }

@@ -18,6 +18,7 @@ export function viewRequest(
     headers: message.rawHeaders,
     remoteAddress: socket.remoteAddress ?? '',
     encrypted: 'encrypted' in socket,
+    isUpgrade: false,
     body: new NodeBody(message, response, continueOn),
   };
 }

@@ -14,6 +14,7 @@ import type { GatewayRequest, GatewayResponse } from '../exchange.ts';
 import { type Refusal, refuse } from '../stages/refusal.ts';
 import { viewRequest } from './node-request.ts';
 import { NodeResponse } from './node-response.ts';
+import { type Upgrade, upgradableMessage, viewUpgrade } from './node-upgrade.ts';
 
 export type Handle = (request: GatewayRequest, response: GatewayResponse) => Promise<void>;
 export type NodeHandler = (message: IncomingMessage, response: ServerResponse) => void;
@@ -53,6 +54,8 @@ const connections = new WeakMap<Socket, Busy>();
 export function createNodeTransport(handle: Handle): NodeTransport {
   const servers = new Set<Server>();
   let closing = false;
+  /** Node forgets the connections of these. */
+  const upgrades = new Map<Socket, Upgrade>();
   const isClosing = () => closing;
 
   function serve(message: IncomingMessage, response: ServerResponse, waitsFor100: boolean): void {
@@ -67,12 +70,20 @@ export function createNodeTransport(handle: Handle): NodeTransport {
     void handle(viewRequest(message, view, waitsFor100 ? response : undefined), view);
   }
 
+  function serveUpgrade(message: IncomingMessage, socket: Socket, early: Buffer): void {
+    const upgrade = viewUpgrade(message, socket, early);
+    upgrades.set(socket, upgrade);
+    socket.on('close', () => upgrades.delete(socket));
+    void handle(upgrade.request, upgrade.response);
+  }
+
   const handler: NodeHandler = (message, response) => serve(message, response, false);
 
   return {
     handler,
     async listen({ host = '127.0.0.1', port }) {
       const server = createServer({
+        IncomingMessage: upgradableMessage(isBusy),
         maxHeaderSize: maxHeadBytes,
         headersTimeout: headTimeoutMs,
         requestTimeout: 0, // a long upload is no attack by itself; TCP keep-alive ends the dead
@@ -83,6 +94,7 @@ export function createNodeTransport(handle: Handle): NodeTransport {
       server.on('request', handler);
       server.on('checkContinue', (message, response) => serve(message, response, true));
       server.on('checkExpectation', handler); // others may be ignored (RFC 9110 §10.1.1)
+      server.on('upgrade', (message, socket: Socket, early) => serveUpgrade(message, socket, early));
       server.on('connect', (_message, socket: Socket) => {
         answerRaw(socket, refuse('method_not_allowed', 'CONNECT is not forwarded', ['Allow', methods]));
       });
@@ -101,7 +113,12 @@ export function createNodeTransport(handle: Handle): NodeTransport {
     },
     async close(withinMs) {
       closing = true;
+      const late = setTimeout(() => {
+        for (const socket of upgrades.keys()) socket.destroy();
+      }, withinMs);
+      for (const upgrade of upgrades.values()) upgrade.end();
       await Promise.all(Array.from(servers, (server) => closeServer(server, withinMs)));
+      clearTimeout(late);
     },
   };
 }
@@ -142,6 +159,11 @@ function busyOf(socket: Socket, latest: ServerResponse): Busy {
     for (const view of busy.open) view.clientLeft();
   });
   return busy;
+}
+
+/** An earlier request of its connection has no whole answer yet. */
+function isBusy(socket: Socket): boolean {
+  return (connections.get(socket)?.open.size ?? 0) > 0;
 }
 
 /** Bytes of an answer are out, or an earlier one is under way (then this one has no socket yet). */

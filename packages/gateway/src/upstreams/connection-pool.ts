@@ -1,5 +1,11 @@
 // The connections to one origin. Idle ones are a stack: the warm ones go first, the others end by age.
-import { type Connection, type ConnectionTimes, openConnection } from './connection.ts';
+import {
+  type Connected,
+  type Connection,
+  type ConnectionTimes,
+  connectTo,
+  openConnection,
+} from './connection.ts';
 
 /** Idle connections kept per origin; a burst above it closes them again. */
 const maxIdle = 256;
@@ -12,6 +18,8 @@ export interface ConnectionPool {
   give(connection: Connection): void;
   /** Its exchange failed or was cancelled. */
   drop(connection: Connection): void;
+  /** A bare connection, which is the caller's alone: of a tunnel. */
+  connect(connected: Connected): void;
   /** Closes what is idle now, and the rest when it is given back. */
   retire(): void;
   /** Ends everything. */
@@ -38,6 +46,7 @@ export function createConnectionPool(origin: string, times: ConnectionTimes): Co
   return {
     origin,
     drop,
+    connect: (connected) => connectTo(origin, times, connected),
     take(fresh) {
       const warm = fresh ? undefined : idle.pop();
       if (warm) return warm;

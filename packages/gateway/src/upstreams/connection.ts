@@ -22,6 +22,17 @@ export interface Connection {
   destroy(): void;
 }
 
+export type Connected = (...result: [error: Error, socket: null] | [error: null, socket: Socket]) => void;
+
+/** A bare connection, under the rules of all others. */
+export function connectTo(origin: string, { connectTimeoutMs }: ConnectionTimes, connected: Connected): void {
+  const { protocol, host, hostname, port } = new URL(origin);
+  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+  connect({ protocol, host, port, hostname: hostname.replace(/^\[|\]$/g, '') }, (...result) =>
+    connected(...result),
+  );
+}
+
 /** @param onClosed its socket is gone */
 export function openConnection(
   origin: string,
