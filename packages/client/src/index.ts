@@ -14,15 +14,13 @@ export type {
 export { type CatalogOptions, createCatalog, type RemoteCatalog } from './catalog.ts';
 export { type DiscoverOptions, type Discovery, discover } from './discover.ts';
 export type { RequestSource } from './in-flight.ts';
-export {
-  type RegisterOptions,
-  type Registration,
-  type RegistrationChanges,
-  type RegistrationState,
-  register,
-  registerIfAsked,
-  type UnregisterOptions,
-  unregister,
-} from './register.ts';
+export { register, registerIfAsked, unregister } from './register.ts';
+export type {
+  RegisterOptions,
+  Registration,
+  RegistrationChanges,
+  RegistrationState,
+  UnregisterOptions,
+} from './registration.ts';
 export type { DiscoveredInstance } from './view.ts';
 export { type WatchOptions, watch } from './watch.ts';

@@ -4,13 +4,8 @@ import type { Registration as RegistrationDocument } from '@reg/schema';
 import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { startRegistry } from '../testing/registry.ts';
-import {
-  type RegisterOptions,
-  type Registration,
-  register,
-  registerIfAsked,
-  unregister,
-} from './register.ts';
+import { register, registerIfAsked, unregister } from './register.ts';
+import type { RegisterOptions, Registration } from './registration.ts';
 
 /** Each test its own service, so that an address is never one of another test's. */
 let services = 0;

@@ -9,7 +9,7 @@ import { answerMs } from './changes.ts';
 import { countRequests } from './in-flight.ts';
 import { isPermanent, nextStep, type Step } from './keep-lease.ts';
 import type { LastWord } from './last-word.ts';
-import type { RegisterOptions, RegistrationChanges, RegistrationState } from './register.ts';
+import type { RegisterOptions, RegistrationChanges, RegistrationState } from './registration.ts';
 import { createTransport } from './transport.ts';
 
 /** What a registration without `lease` gets; said out loud, so that both sides count alike. */

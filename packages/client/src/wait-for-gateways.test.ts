@@ -5,7 +5,8 @@ import { eventually } from '../../../tests/support/eventually.ts';
 import { startProxy } from '../testing/proxy.ts';
 import { startRegistry, type TestRegistry } from '../testing/registry.ts';
 import { createCatalog } from './catalog.ts';
-import { type RegisterOptions, type Registration, register } from './register.ts';
+import { register } from './register.ts';
+import type { RegisterOptions, Registration } from './registration.ts';
 
 const lines: string[] = [];
 

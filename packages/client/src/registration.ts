@@ -1,0 +1,66 @@
+// What a service says of itself, and what it holds once it is registered: types only.
+import type { ProblemCode } from '@reg/schema/problem';
+import type { Registration as RegistrationDocument } from '@reg/schema/shapes';
+import type { RequestSource } from './in-flight.ts';
+
+/**
+ * What an instance says of itself, and how this process keeps it listed. The registry checks the fields
+ * of the registration; a field it does not know is refused by name.
+ */
+export interface RegisterOptions extends Omit<RegistrationDocument, 'generation'> {
+  /** Where the registry is; a comma-separated list names several. @default a URL in `SELF_REGISTRY`, else `REG_REGISTRY`, else `http://127.0.0.1:3100` */
+  readonly registry?: string | undefined;
+  /** Wait for this server's requests alone when leaving. @default every `node:http` server of the process */
+  readonly server?: RequestSource | undefined;
+  /** How long leaving waits for requests in flight. @default 5_000 */
+  readonly drainMs?: number | undefined;
+  /** The registry refuses for good: `run` rejects (or logs, where it comes later), `exit` logs one line and exits 1. @default 'run' */
+  readonly onRefused?: 'exit' | 'run' | undefined;
+  /** Resolve once every connected gateway sends requests here too, or after 5 s: see `missing`. @default not waited for */
+  readonly waitFor?: 'gateways' | undefined;
+  /** Takes one line of trouble, or that it is over. @default console.error */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** What may change while an instance runs: not which one it is, nor its lease. */
+export type RegistrationChanges = Partial<
+  Omit<RegistrationDocument, 'name' | 'instanceId' | 'runId' | 'generation' | 'lease'>
+>;
+
+/**
+ * `registered`; `lost`: its lease ended and it tries to come back; `leaving`: draining; `refused`: it never
+ * comes back by itself; `unregistered`.
+ */
+export type RegistrationState = 'registered' | 'lost' | 'leaving' | 'refused' | 'unregistered';
+
+export interface UnregisterOptions {
+  /** Leave as on a signal: drained, requests in flight to zero (`drainMs`), then unregistered. @default false */
+  readonly drain?: boolean | undefined;
+}
+
+/** A registration that is kept until `unregister()` or the end of the process. */
+export interface Registration {
+  readonly instanceId: string;
+  readonly runId: string;
+  /** As the registry granted it last. */
+  readonly generation: number;
+  readonly state: RegistrationState;
+  /** Why the state is `refused`. */
+  readonly refusal: ProblemCode | undefined;
+  /**
+   * With `waitFor`: the gateways that had not applied the registration within 5 s. Undefined: not waited for,
+   * or the registry did not say.
+   */
+  readonly missing: readonly string[] | undefined;
+  /**
+   * Says anew what the changes name. What shares the service (`url`, `authorizedRoles`, `access`) needs `redefine: true`.
+   * @throws the registry's refusal or, retryable, `registry_unavailable`: what was registered stands;
+   * `instance_not_found`: this registration has ended
+   */
+  update(changes: RegistrationChanges): Promise<void>;
+  /**
+   * Ends it; again: the same end. Nothing listed any more counts as done.
+   * @throws `registry_unavailable`: not renewed any more, so its lease ends it
+   */
+  unregister(options?: UnregisterOptions): Promise<void>;
+}
