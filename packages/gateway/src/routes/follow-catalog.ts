@@ -92,8 +92,9 @@ export function followCatalog({ catalog, pools, now, changed, kept }: FollowOpti
   function prune(): void {
     clearTimeout(pruneTimer);
     if (!view) return;
+    const before = view.table;
     const next = view.prune(now());
-    changed(view.table);
+    if (view.table !== before) changed(view.table);
     if (next === undefined) return;
     pruneTimer = setTimeout(prune, Math.max(50, next - now()));
     pruneTimer.unref();
