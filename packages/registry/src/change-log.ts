@@ -6,6 +6,8 @@ export interface ChangeLog {
   append(changeSet: ChangeSet): void;
   /** Change sets after a position, then as they come. @throws `compacted`, at once or when it fell behind */
   follow(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
+  /** A new beginning: whoever follows from before it is told that it is compacted. */
+  restart(position: Position): void;
   /** Ends every follower. */
   close(): void;
 }
@@ -16,7 +18,7 @@ export interface ChangeLog {
  */
 export function createChangeLog(start: Position, { capacity = 10_000 } = {}): ChangeLog {
   const kept: ChangeSet[] = [];
-  let compactedUpTo = start.revision;
+  let { epoch, revision: compactedUpTo } = start;
   let closed = false;
   const wake = new Set<() => void>();
 
@@ -38,7 +40,7 @@ export function createChangeLog(start: Position, { capacity = 10_000 } = {}): Ch
   }
 
   function checkKept(after: Position): void {
-    if (after.epoch === start.epoch && after.revision >= compactedUpTo) return;
+    if (after.epoch === epoch && after.revision >= compactedUpTo) return;
     throw regError('compacted', `${formatPosition(after)} can not be followed any more: take a snapshot`);
   }
 
@@ -79,6 +81,11 @@ export function createChangeLog(start: Position, { capacity = 10_000 } = {}): Ch
     follow(after, signal) {
       checkKept(after);
       return read(after, signal);
+    },
+    restart(position) {
+      kept.length = 0;
+      ({ epoch, revision: compactedUpTo } = position);
+      wakeAll();
     },
     close() {
       closed = true;

@@ -32,9 +32,9 @@ test('its timers run, and run no more once they are called off', async () => {
 test('the fake clock runs timers in the order of their times, each at its own', async () => {
   const clock = createFakeClock(0);
   const ran: [string, number][] = [];
-  clock.after(30, () => ran.push(['after', clock.now()]));
-  const stop = clock.every(20, () => ran.push(['every', clock.now()]));
-  clock.after(10, () => clock.after(5, () => ran.push(['nested', clock.now()])));
+  clock.after(30, () => void ran.push(['after', clock.now()]));
+  const stop = clock.every(20, () => void ran.push(['every', clock.now()]));
+  clock.after(10, () => void clock.after(5, () => void ran.push(['nested', clock.now()])));
   await clock.advance(45);
   stop();
   await clock.advance(100);

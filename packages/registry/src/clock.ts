@@ -5,8 +5,8 @@
 export interface Clock {
   /** Whole milliseconds since 1970, never less than before. */
   now(): number;
-  /** Runs `run` every `intervalMs`. @returns ends it */
-  every(intervalMs: number, run: () => void): () => void;
+  /** Runs `run` every `intervalMs`, whether or not the last one has settled; it never rejects. @returns ends it */
+  every(intervalMs: number, run: () => void | Promise<void>): () => void;
   /** Runs `run` once, after `delayMs`. @returns calls it off */
   after(delayMs: number, run: () => void): () => void;
 }

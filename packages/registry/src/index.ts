@@ -1,7 +1,8 @@
 export { canonicalPath } from './canonical-path.ts';
+export { type ChangeLog, createChangeLog } from './change-log.ts';
 export { type Clock, createSystemClock } from './clock.ts';
-export type { PathGrant } from './conflict.ts';
-export type { Lease, RunName } from './lease.ts';
+export { differingFields, type PathGrant } from './conflict.ts';
+export { buryLease, type Lease, leaseOf, type RunName } from './lease.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export type { PathMove } from './move-path.ts';
 export {
@@ -11,4 +12,15 @@ export {
   type RenewalRequest,
   type Waiting,
 } from './registry.ts';
-export type { InstanceKey, InstanceName, Renewal, ServiceState, Store, View } from './store.ts';
+export {
+  type InstanceKey,
+  type InstanceName,
+  instanceKey,
+  instanceNameOf,
+  type Raced,
+  type Renewal,
+  type ServiceState,
+  type Store,
+  type View,
+} from './store.ts';
+export { createView, type KeptState, type MutableView } from './view.ts';

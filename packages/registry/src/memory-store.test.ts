@@ -3,7 +3,7 @@ import { seedsUpTo } from '../../../tests/support/random.ts';
 import { count } from '../../../tests/support/size.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createFakeClock, storeSuite } from './testing/index.ts';
-import { service } from './testing/records.ts';
+import { service, write } from './testing/records.ts';
 
 storeSuite(test, {
   async open({ clock }) {
@@ -17,7 +17,7 @@ storeSuite(test, {
 test('a generation outlives a restart: revisions begin at the wall clock, epochs are new', async () => {
   const clock = createFakeClock();
   const before = createMemoryStore({ clock });
-  const { revision } = await before.write([service('tickets')], new Map(), clock.now());
+  const { revision } = await write(before, [service('tickets')], new Map(), clock.now());
   await clock.advance(1_000);
   const after = createMemoryStore({ clock });
   expect(after.view.position.epoch).not.toBe(before.view.position.epoch);
@@ -29,7 +29,7 @@ test('revisions keep up with the clock, so that a restart is always above them',
   const clock = createFakeClock();
   const store = createMemoryStore({ clock });
   await clock.advance(5_000);
-  expect((await store.write([service('tickets')], new Map(), clock.now())).revision).toBe(clock.now());
+  expect((await write(store, [service('tickets')], new Map(), clock.now())).revision).toBe(clock.now());
   expect(store.nextRevision(clock.now())).toBe(clock.now() + 1);
 });
 

@@ -45,7 +45,7 @@ export function createMemoryStore({
       checkOpen();
       checkReplaced(replaces);
       const changeSet: ChangeSet = { revision: nextRevision(now), at: now, changes: [...changes] };
-      view.apply(changeSet);
+      view.apply(changeSet, now);
       log.append(changeSet);
       return changeSet;
     },
@@ -53,6 +53,7 @@ export function createMemoryStore({
       checkOpen();
       return renewals.filter((renewal) => !view.renew(renewal)).map(({ key }) => key);
     },
+    async refresh() {},
     changes: log.follow,
     async close() {
       closed = true;

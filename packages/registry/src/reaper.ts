@@ -30,6 +30,13 @@ export interface Verdict {
   readonly nextLookAt: number;
 }
 
+/** Whose lease has ended, as far as this registry knows. */
+export function overdueAt(leases: ReadonlyMap<InstanceKey, Lease>, now: number): InstanceKey[] {
+  const overdue: InstanceKey[] = [];
+  for (const [key, { expiresAt }] of leases) if (expiresAt !== null && expiresAt <= now) overdue.push(key);
+  return overdue;
+}
+
 interface Due {
   readonly key: InstanceKey;
   readonly expiresAt: number;

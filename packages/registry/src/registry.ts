@@ -87,6 +87,9 @@ export interface RegistryOptions {
   readonly maxInstances?: number;
 }
 
+/** Of one decision, where several registries share a store: each loss means that another one has won. */
+const attemptsAtMost = 20;
+
 export function createRegistry({
   store,
   clock = createSystemClock(),
@@ -111,10 +114,20 @@ export function createRegistry({
     }
   }
 
-  async function commit({ changes, replaces }: Decision, now: number): Promise<Position> {
-    if (changes.length === 0) return view.position;
-    const { revision } = await guarded('write', store.write(changes, replaces, now));
-    return { epoch: view.position.epoch, revision };
+  /** Decides and writes; where another registry came between, decides again on what it did. */
+  async function commit<Decided extends Decision>(
+    decide: (now: number) => Decided,
+  ): Promise<{ position: Position; decided: Decided }> {
+    for (let attempt = 0; attempt < attemptsAtMost; attempt++) {
+      const now = clock.now();
+      const decided = decide(now);
+      const { changes, replaces } = decided;
+      if (changes.length === 0) return { position: view.position, decided };
+      const written = await guarded('write', store.write(changes, replaces, now));
+      if (written === 'raced') continue;
+      return { position: { epoch: view.position.epoch, revision: written.revision }, decided };
+    }
+    throw regError('store_unavailable', `others changed the same ${attemptsAtMost} times meanwhile`);
   }
 
   async function missingAt(position: Position, { waitFor, waitMs }: Waiting, defaultMs: number) {
@@ -159,7 +172,7 @@ export function createRegistry({
     };
   }
 
-  const reaper = startReaper({ clock, view, commit });
+  const reaper = startReaper({ clock, store, commit });
   const readWaits = createReadWaits(store, clock);
   const listings = createListings(view, () => reaper.seen().holdingBack);
 
@@ -195,12 +208,16 @@ export function createRegistry({
 
   return {
     async register(name, body, waiting = {}) {
-      const now = clock.now();
-      const join = decideJoin(view, name, body, { grants, maxInstances }, store.nextRevision(now), now);
+      const rules = { grants, maxInstances };
+      const { position, decided: join } = await commit((now) =>
+        decideJoin(view, name, body, rules, store.nextRevision(now), now),
+      );
       const { instanceId, generation, lease } = join.instance;
-      const leaseUntil = lease === 'none' ? null : now + lease.ttlMs;
-      const position = await commit(join, now);
-      if (join.renews) await renewOne({ key: instanceKey(name), generation, expiresAt: leaseUntil }, name);
+      if (join.renews) {
+        const expiresAt = lease === 'none' ? null : clock.now() + lease.ttlMs;
+        await renewOne({ key: instanceKey(name), generation, expiresAt }, name);
+      }
+      const leaseUntil = view.leases.get(instanceKey(name))?.expiresAt ?? null;
       const missing = await missingAt(position, waiting, 5_000);
       return { instanceId, generation, leaseUntil, ...position, ...missing, created: join.created };
     },
@@ -211,14 +228,16 @@ export function createRegistry({
     },
     renewMany,
     async drain(name, run, { reason, ...waiting } = {}) {
-      const position = await commit(decideDrain(view, name, run, reason), clock.now());
+      const { position } = await commit(() => decideDrain(view, name, run, reason));
       return { ...position, ...(await missingAt(position, waiting, 1_000)) };
     },
     async unregister(name, run, { reason } = {}) {
-      return commit(decideUnregister(view, name, run, reason), clock.now());
+      const { position } = await commit(() => decideUnregister(view, name, run, reason));
+      return position;
     },
     async movePath(move) {
-      return commit(decideMovePath(view, move, grants), clock.now());
+      const { position } = await commit(() => decideMovePath(view, move, grants));
+      return position;
     },
     ...listings,
     ...readWaits,

@@ -51,6 +51,9 @@ export interface View {
   readonly addresses: ReadonlyMap<string, ReadonlySet<InstanceKey>>;
 }
 
+/** Another writer came between: nothing was written, and the view holds by now what it did. Decide again. */
+export type Raced = 'raced';
+
 /**
  * What the registry must not forget. `storeSuite` tests each promise by its number.
  * 1. A change is durable before its promise resolves. Price: one fsync, or one majority write.
@@ -60,6 +63,7 @@ export interface View {
  * 4. `changes` skips nothing or throws `compacted`. Price: a bounded log, at least 10,000 change sets.
  * 5. NOT promised: renewals survive a crash. Gain: no fsync per heartbeat. Price: grace for all.
  * 6. `view` holds every write that was answered, and follows whatever else writes to the store.
+ * 7. Where several registries share it, an expiry is refused (`raced`) for a lease that another one renewed.
  */
 export interface Store {
   readonly view: View;
@@ -72,9 +76,14 @@ export interface Store {
     changes: readonly Change[],
     replaces: ReadonlyMap<InstanceKey, number>,
     now: number,
-  ): Promise<ChangeSet>;
+  ): Promise<ChangeSet | Raced>;
   /** @returns keys that nobody holds with that generation any more: their clients must register again */
   renew(renewals: readonly Renewal[]): Promise<readonly InstanceKey[]>;
+  /**
+   * Brings these leases, which look overdue, up to what is known elsewhere: another registry's renewals, a
+   * time in which nobody could renew. Afterwards the view says which are.
+   */
+  refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
   /**
    * Change sets after a position, then as they come; ends when `signal` aborts or the store is closed.
    * A position ahead of the store's waits. @throws `compacted`, at once where it is known at once

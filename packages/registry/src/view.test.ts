@@ -11,7 +11,7 @@ function openView() {
   let revision = 0;
   return {
     view,
-    apply: (at: number, ...changes: Change[]) => view.apply({ revision: ++revision, at, changes }),
+    apply: (at: number, ...changes: Change[]) => view.apply({ revision: ++revision, at, changes }, at),
   };
 }
 

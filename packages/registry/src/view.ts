@@ -22,8 +22,24 @@ interface MutableService {
   readonly instances: Map<string, Instance>;
 }
 
+/** What a store kept, to begin with. */
+export interface KeptState {
+  readonly definitions: Iterable<ServiceDefinition>;
+  readonly instances: Iterable<{
+    readonly service: string;
+    readonly instance: Instance;
+    readonly supersededRuns: readonly string[];
+  }>;
+  readonly tombstones: Iterable<readonly [InstanceKey, Lease]>;
+}
+
 export interface MutableView extends View {
-  apply(changeSet: ChangeSet): void;
+  /** @param now by this process's clock: leases begin anew from it */
+  apply(changeSet: ChangeSet, now: number): void;
+  /** The position moves by what changes nothing here. */
+  advance(revision: number): void;
+  /** Everything as a store kept it: every lease gets one full period of grace. */
+  restore(position: Position, kept: KeptState, now: number): void;
   /** @returns false where nobody holds that generation any more */
   renew(renewal: Renewal): boolean;
 }
@@ -147,10 +163,25 @@ export function createView(start: Position): MutableView {
     paths,
     slugs,
     addresses,
-    apply({ revision, at, changes }) {
-      for (const change of changes) applyOne(change, at);
-      forgetOldTombstones(at);
-      position = { epoch: start.epoch, revision };
+    apply({ revision, changes }, now) {
+      for (const change of changes) applyOne(change, now);
+      forgetOldTombstones(now);
+      position = { epoch: position.epoch, revision };
+    },
+    advance(revision) {
+      position = { epoch: position.epoch, revision };
+    },
+    restore(at, { definitions, instances, tombstones: buried }, now) {
+      for (const map of [services, leases, tombstones, emptySince, paths, slugs, addresses]) map.clear();
+      for (const definition of definitions) define(definition, now);
+      for (const { service, instance, supersededRuns } of instances) {
+        list(service, instance, now);
+        const key = instanceKey({ service, id: instance.instanceId });
+        const lease = leases.get(key);
+        if (lease) leases.set(key, { ...lease, supersededRuns });
+      }
+      for (const [key, lease] of buried) if (!leases.has(key)) tombstones.set(key, lease);
+      position = at;
     },
     renew({ key, generation, expiresAt }) {
       const lease = leases.get(key);

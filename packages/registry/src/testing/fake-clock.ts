@@ -3,14 +3,14 @@ import type { Clock } from '../clock.ts';
 
 /** A clock that stands still until it is told to go on. */
 export interface FakeClock extends Clock {
-  /** Goes on by `byMs`, running each timer at its time, and waits a turn of the event loop before and after. */
+  /** Goes on by `byMs`, running each timer at its time until it settles, with a turn of the event loop between. */
   advance(byMs: number): Promise<void>;
 }
 
 interface Timer {
   at: number;
   readonly everyMs: number | undefined;
-  readonly run: () => void;
+  readonly run: () => void | Promise<void>;
 }
 
 /** @param startMs milliseconds since 1970. @default 2026-01-01 */
@@ -18,7 +18,7 @@ export function createFakeClock(startMs: number = Date.UTC(2026, 0, 1)): FakeClo
   let now = startMs;
   const timers = new Set<Timer>();
 
-  function add(at: number, run: () => void, everyMs?: number): () => void {
+  function add(at: number, run: Timer['run'], everyMs?: number): () => void {
     const timer: Timer = { at, everyMs, run };
     timers.add(timer);
     return () => void timers.delete(timer);
@@ -41,7 +41,7 @@ export function createFakeClock(startMs: number = Date.UTC(2026, 0, 1)): FakeClo
         now = timer.at;
         if (timer.everyMs === undefined) timers.delete(timer);
         else timer.at += timer.everyMs;
-        timer.run();
+        await timer.run();
         await nextTurn();
       }
       now = end;

@@ -1,5 +1,7 @@
 // Changes as the rules would make them, for tests that write to a store directly.
-import type { Change, Instance } from '@reg/schema';
+import assert from 'node:assert/strict';
+import type { Change, ChangeSet, Instance } from '@reg/schema';
+import type { InstanceKey, Store } from '../store.ts';
 
 export function service(name: string): Change {
   return {
@@ -23,4 +25,16 @@ function instance(id: string, generation: number): Instance {
 /** A service and an instance that joins it, in one. */
 export function joined(name: string, id: string, generation = 1): Change[] {
   return [service(name), { kind: 'instance-registered', service: name, instance: instance(id, generation) }];
+}
+
+/** Writes where nobody else does, so that it cannot be raced. */
+export async function write(
+  store: Store,
+  changes: readonly Change[],
+  replaces: ReadonlyMap<InstanceKey, number>,
+  now: number,
+): Promise<ChangeSet> {
+  const written = await store.write(changes, replaces, now);
+  assert.ok(written !== 'raced', 'nobody else writes, so nothing races');
+  return written;
 }

@@ -1,0 +1,2 @@
+export type { InvalidDocument } from './mirror.ts';
+export { type MongoStore, type MongoStoreOptions, openMongoStore } from './mongo-store.ts';

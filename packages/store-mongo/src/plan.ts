@@ -1,0 +1,131 @@
+// What a write does to the documents: pure. Each operation names the write that it replaces, and is lost where
+// that moved on.
+import { buryLease, canonicalPath, differingFields, instanceKey, leaseOf, type View } from '@reg/registry';
+import { type Change, type ServiceDefinition, slug } from '@reg/schema';
+import type { DefinitionDocument, ServiceDocument, TombstoneDocument } from './documents.ts';
+import { documentId, idText, toDocument } from './instance-document.ts';
+import type { KeptDocument, Mirror } from './mirror.ts';
+
+export type Operation =
+  | { readonly kind: 'insert-instance'; readonly document: ServiceDocument }
+  | { readonly kind: 'replace-instance'; readonly before: KeptDocument; readonly document: ServiceDocument }
+  | { readonly kind: 'delete-instance'; readonly before: KeptDocument }
+  | { readonly kind: 'insert-definition'; readonly document: DefinitionDocument }
+  | { readonly kind: 'replace-definition'; readonly before: string; readonly document: DefinitionDocument }
+  | { readonly kind: 'delete-definition'; readonly name: string; readonly before: string }
+  /** Two definitions may swap their paths: each lets go of its own first. */
+  | { readonly kind: 'free-names'; readonly name: string }
+  /** What all instances of the service say of it, in their own documents. */
+  | { readonly kind: 'share'; readonly definition: ServiceDefinition }
+  | { readonly kind: 'bury'; readonly tombstone: TombstoneDocument }
+  /** `overdueMs`: only where nobody renewed it for so long. */
+  | { readonly kind: 'end-lease'; readonly id: string; readonly overdueMs: number | undefined };
+
+export interface WriteName {
+  readonly write: string;
+  readonly at: number;
+}
+
+type Known = Pick<Mirror, 'documentOf' | 'definitionWrite'>;
+
+export function planWrite(
+  changes: readonly Change[],
+  view: View,
+  known: Known,
+  { write, at }: WriteName,
+): Operation[] {
+  const definitions = new Map<string, ServiceDefinition>();
+  const updated = changes.filter((change) => change.kind === 'service-updated');
+  const freed =
+    updated.length < 2
+      ? []
+      : updated
+          .filter(({ service }) => known.definitionWrite(service.name) !== undefined)
+          .map(({ service }): Operation => ({ kind: 'free-names', name: service.name }));
+
+  function define(definition: ServiceDefinition): Operation[] {
+    const { name, ...rest } = definition;
+    definitions.set(name, definition);
+    const document = { _id: name, ...rest, path: canonicalPath(definition.url), slug: slug(name), write, at };
+    const before = known.definitionWrite(name);
+    const service = view.services.get(name);
+    const shared =
+      service && service.instances.size > 0 && differingFields(service.definition, definition).length > 0;
+    return [
+      before === undefined
+        ? { kind: 'insert-definition', document }
+        : { kind: 'replace-definition', before, document },
+      ...(shared ? [{ kind: 'share' as const, definition }] : []),
+    ];
+  }
+
+  function remove(name: string): Operation[] {
+    const before = known.definitionWrite(name);
+    return before === undefined ? [] : [{ kind: 'delete-definition', name, before }];
+  }
+
+  function list(change: Extract<Change, { instance: unknown }>): Operation[] {
+    const { service, instance } = change;
+    const key = instanceKey({ service, id: instance.instanceId });
+    const definition = definitions.get(service) ?? view.services.get(service)?.definition;
+    if (!definition) throw new TypeError(`the instance ${instance.instanceId} joins no service`);
+    const { supersededRuns } = leaseOf(view.leases.get(key) ?? view.tombstones.get(key), instance, at);
+    const before = known.documentOf(key);
+    const reason = 'reason' in change ? change.reason : undefined;
+    const id = before?.id ?? documentId(service, instance.instanceId);
+    const document = toDocument(id, definition, instance, { supersededRuns, write, at, reason });
+    return [before ? { kind: 'replace-instance', before, document } : { kind: 'insert-instance', document }];
+  }
+
+  function end(change: Extract<Change, { kind: 'instance-unregistered' | 'instance-expired' }>): Operation[] {
+    const { kind, service, instanceId, generation, reason } = change;
+    const key = instanceKey({ service, id: instanceId });
+    const lease = view.leases.get(key);
+    const before = known.documentOf(key);
+    if (!lease || !before) throw new TypeError(`the instance ${instanceId} is not listed`);
+    const force = kind === 'instance-unregistered' && change.force;
+    const { runId, supersededRuns, leaseMs } = buryLease(
+      lease,
+      at,
+      kind === 'instance-unregistered' && !force,
+    );
+    const tombstone: TombstoneDocument = {
+      _id: documentId(service, instanceId),
+      service,
+      instanceId,
+      ...(runId !== undefined && { runId }),
+      generation,
+      supersededRuns,
+      leaseMs,
+      kind,
+      ...(force && { force }),
+      ...(reason !== undefined && { reason }),
+      goneAt: new Date(at),
+      write,
+    };
+    const overdueMs = kind === 'instance-expired' ? (leaseMs ?? undefined) : undefined;
+    return [
+      { kind: 'end-lease', id: idText(before.id), overdueMs },
+      { kind: 'delete-instance', before },
+      { kind: 'bury', tombstone },
+    ];
+  }
+
+  function operationsOf(change: Change): Operation[] {
+    switch (change.kind) {
+      case 'service-updated':
+        return define(change.service);
+      case 'service-removed':
+        return remove(change.service);
+      case 'instance-registered':
+      case 'instance-updated':
+      case 'instance-drained':
+        return list(change);
+      case 'instance-unregistered':
+      case 'instance-expired':
+        return end(change);
+    }
+  }
+
+  return [...freed, ...changes.flatMap(operationsOf)];
+}

@@ -1,0 +1,216 @@
+// Carries operations out: an instance that joins goes with others in one unordered bulk, everything else alone
+// or in one transaction. A lost race is told, never hidden.
+import { randomBytes } from 'node:crypto';
+import type { Raced } from '@reg/registry';
+import { mongo } from 'mongoose';
+import type { Collections, ServiceDocument } from './documents.ts';
+import type { Operation, WriteName } from './plan.ts';
+
+export interface WriterOptions {
+  readonly client: mongo.MongoClient;
+  readonly collections: Collections;
+  /** `since` when the database can be written to: a lease was not renewed for that long at most. */
+  readonly writableSince: () => Date | undefined;
+  readonly databaseNow: () => '$$NOW' | Date;
+}
+
+export interface Writer {
+  /** @throws what the database says */
+  write(operations: readonly Operation[], name: WriteName): Promise<'written' | Raced>;
+}
+
+const bulkAtMost = 500;
+const bulksAtOnce = 2;
+const duplicateKey = 11_000;
+const commitAttempts = 3;
+
+export const writeConcern = { w: 'majority', journal: true } as const;
+
+interface Insert {
+  readonly document: ServiceDocument;
+  readonly settle: (result: 'written' | Raced) => void;
+  readonly fail: (cause: unknown) => void;
+}
+
+export function createWriter({ client, collections, writableSince, databaseNow }: WriterOptions): Writer {
+  const { services, definitions, leases, tombstones, writes } = collections;
+  let waiting: Insert[] = [];
+  let bulks = 0;
+
+  function insert(document: ServiceDocument): Promise<'written' | Raced> {
+    return new Promise((settle, fail) => {
+      waiting.push({ document, settle, fail });
+      if (waiting.length === 1) queueMicrotask(nextBulk);
+    });
+  }
+
+  function nextBulk(): void {
+    if (bulks >= bulksAtOnce || waiting.length === 0) return;
+    const inserts = waiting.slice(0, bulkAtMost);
+    waiting = waiting.slice(bulkAtMost);
+    bulks += 1;
+    insertAll(inserts)
+      .catch((cause: unknown) => {
+        for (const { fail } of inserts) fail(cause);
+      })
+      .finally(() => {
+        bulks -= 1;
+        nextBulk();
+      });
+  }
+
+  async function insertAll(inserts: readonly Insert[]): Promise<void> {
+    const failed = new Map<number, number>();
+    try {
+      await services.bulkWrite(
+        inserts.map(({ document }) => ({ insertOne: { document } })),
+        { ordered: false, writeConcern },
+      );
+    } catch (error) {
+      if (!(error instanceof mongo.MongoBulkWriteError) || error.result.getWriteConcernError()) throw error;
+      for (const { index, code } of [error.writeErrors].flat()) failed.set(index, Number(code));
+    }
+    for (const [index, { settle, fail }] of inserts.entries()) {
+      const code = failed.get(index);
+      if (code === undefined) settle('written');
+      else if (code === duplicateKey) settle('raced');
+      else fail(new Error(`the database refused the document with code ${code}`));
+    }
+  }
+
+  /** @returns false where what it replaces has moved on */
+  async function carryOut(operation: Operation, session?: mongo.ClientSession): Promise<boolean> {
+    const options = session ? { session } : { writeConcern };
+    switch (operation.kind) {
+      case 'insert-instance':
+        await services.insertOne(operation.document, options);
+        return true;
+      case 'replace-instance': {
+        const { _id, ...document } = operation.document;
+        const filter = { _id: operation.before.id, ...beforeOf(operation.before.write) };
+        return (await services.replaceOne(filter, document, options)).matchedCount === 1;
+      }
+      case 'delete-instance': {
+        const filter = { _id: operation.before.id, ...beforeOf(operation.before.write) };
+        return (await services.deleteOne(filter, options)).deletedCount === 1;
+      }
+      case 'insert-definition':
+        await definitions.insertOne(operation.document, options);
+        return true;
+      case 'replace-definition': {
+        const { _id, ...document } = operation.document;
+        const replaced = await definitions.replaceOne({ _id, write: operation.before }, document, options);
+        return replaced.matchedCount === 1;
+      }
+      case 'delete-definition': {
+        const filter = { _id: operation.name, write: operation.before };
+        return (await definitions.deleteOne(filter, options)).deletedCount === 1;
+      }
+      case 'free-names': {
+        const free = `moving ${randomBytes(8).toString('hex')}`;
+        await definitions.updateOne({ _id: operation.name }, { $set: { path: free } }, options);
+        return true;
+      }
+      case 'share': {
+        const { name, url, authorizedRoles, access } = operation.definition;
+        const update =
+          access === 'token'
+            ? { $set: { url, authorizedRoles }, $unset: { access: '' as const } }
+            : { $set: { url, authorizedRoles, access } };
+        await services.updateMany({ name }, update, options);
+        return true;
+      }
+      case 'bury':
+        await tombstones.replaceOne({ _id: operation.tombstone._id }, withoutId(operation.tombstone), {
+          ...options,
+          upsert: true,
+        });
+        return true;
+      case 'end-lease':
+        return endLease(operation, options);
+    }
+  }
+
+  async function endLease(
+    { id, overdueMs }: Extract<Operation, { kind: 'end-lease' }>,
+    options: { session?: mongo.ClientSession },
+  ): Promise<boolean> {
+    if (overdueMs === undefined) {
+      await leases.deleteOne({ _id: id }, options);
+      return true;
+    }
+    const since = writableSince();
+    if (since === undefined) return false;
+    const renewedAt = { $max: ['$renewedAt', since] };
+    const overdue = { $expr: { $lte: [renewedAt, { $subtract: [databaseNow(), overdueMs] }] } };
+    return (await leases.deleteOne({ _id: id, ...overdue }, options)).deletedCount === 1;
+  }
+
+  async function inTransaction(operations: readonly Operation[], { write, at }: WriteName) {
+    const session = client.startSession();
+    try {
+      session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern });
+      for (const operation of operations) {
+        if (await carryOut(operation, session)) continue;
+        await session.abortTransaction();
+        return 'raced';
+      }
+      await writes.insertOne({ _id: write, at, writtenAt: new Date() }, { session });
+      await commit(session);
+      return 'written';
+    } catch (error) {
+      if (session.inTransaction()) await session.abortTransaction();
+      if (isRace(error)) return 'raced';
+      throw error;
+    } finally {
+      await session.endSession();
+    }
+  }
+
+  return {
+    async write(operations, name) {
+      const [only] = operations;
+      if (operations.length > 1 || !only || !namesItsWrite(only)) return inTransaction(operations, name);
+      if (only.kind === 'insert-instance') return insert(only.document);
+      try {
+        return (await carryOut(only)) ? 'written' : 'raced';
+      } catch (error) {
+        if (isRace(error)) return 'raced';
+        throw error;
+      }
+    },
+  };
+}
+
+/** The answer to a commit may be lost: asked again, the server says what became of it. */
+async function commit(session: mongo.ClientSession): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await session.commitTransaction();
+      return;
+    } catch (error) {
+      const unknown =
+        error instanceof mongo.MongoError && error.hasErrorLabel('UnknownTransactionCommitResult');
+      if (!unknown || attempt === commitAttempts) throw error;
+    }
+  }
+}
+
+/** Somebody else wrote the same: a document that is there already, or one that another transaction holds. */
+function isRace(error: unknown): boolean {
+  if (!(error instanceof mongo.MongoServerError)) return false;
+  return error.code === duplicateKey || error.code === 112 || error.code === 251;
+}
+
+/** A document that goes, or that goes without it, does not say by which write. */
+function namesItsWrite({ kind }: Operation): boolean {
+  return kind.startsWith('insert-') || kind.startsWith('replace-');
+}
+
+function beforeOf(write: string | undefined) {
+  return write === undefined ? { reg: { $exists: false } } : { 'reg.write': write };
+}
+
+function withoutId<Document extends { _id: string }>({ _id, ...rest }: Document): Omit<Document, '_id'> {
+  return rest;
+}
