@@ -1,0 +1,182 @@
+// Several registries over one database: equal, and of one mind.
+import { randomBytes } from 'node:crypto';
+import { createRegistry, type Registry } from '@reg/registry';
+import { isRegError, type RegistrationBody } from '@reg/schema';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
+import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
+import { count } from '../../../tests/support/size.ts';
+import { openMongoStore } from './mongo-store.ts';
+
+let replicaSet: ReplicaSet;
+
+beforeAll(async () => {
+  replicaSet = await startReplicaSet();
+}, 120_000);
+
+afterAll(() => replicaSet?.[Symbol.asyncDispose]());
+
+/** As many registries as asked for, over a database of their own. */
+async function openRegistries(howMany = 3) {
+  const url = replicaSet.urlOf(`reg-${randomBytes(4).toString('hex')}`);
+  const registries: Registry[] = [];
+  for (let index = 0; index < howMany; index++) {
+    registries.push(createRegistry({ store: await openMongoStore({ url }) }));
+  }
+  return {
+    registries,
+    url,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(registries.map((registry) => registry.close()));
+    },
+  };
+}
+
+function body(port: number, more: Partial<RegistrationBody> = {}): RegistrationBody {
+  return {
+    url: '/tickets',
+    endpoints: [{ type: 'http', url: `http://127.0.0.1:${port}` }],
+    authorizedRoles: ['reader'],
+    ...more,
+  };
+}
+
+const codeOf = (answer: PromiseSettledResult<unknown>) => {
+  if (answer.status === 'fulfilled') return 'ok';
+  if (isRegError(answer.reason)) return answer.reason.code;
+  throw answer.reason;
+};
+
+/** What all of them list, once they agree. */
+async function agreed(registries: readonly Registry[]) {
+  const listed = () => registries.map((registry) => JSON.stringify(listing(registry)));
+  await eventually(listed, (all) => new Set(all).size === 1);
+  const [first] = registries;
+  return first ? listing(first) : [];
+}
+
+function listing(registry: Registry) {
+  return registry
+    .snapshot()
+    .services.map(({ name, url, authorizedRoles, instances }) => ({
+      name,
+      url,
+      authorizedRoles,
+      instances: instances.map(({ instanceId, generation }) => `${instanceId} ${generation}`).sort(),
+    }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+test('what one registers the others list, at the same revision', async () => {
+  await using opened = await openRegistries();
+  const [one, two] = opened.registries;
+  const answer = await one?.register({ service: 'tickets', id: 'a' }, body(3001));
+  await two?.seen(
+    { epoch: answer?.epoch ?? '', revision: answer?.revision ?? 0 },
+    AbortSignal.timeout(5_000),
+  );
+  expect(await agreed(opened.registries)).toMatchObject([
+    { name: 'tickets', instances: [expect.any(String)] },
+  ]);
+});
+
+test('two services race for one path: one has it, the other hears path_taken', async () => {
+  await using opened = await openRegistries();
+  for (let round = 0; round < count({ reduced: 20, whole: 200 }); round++) {
+    const answers = await Promise.allSettled(
+      opened.registries.map((registry, index) =>
+        registry.register(
+          { service: `service ${round} ${index}`, id: 'a' },
+          body(3000 + index, {
+            url: `/path-${round}`,
+            endpoints: [{ type: 'http', url: `http://h${round}.test:${index + 1}` }],
+          }),
+        ),
+      ),
+    );
+    expect(answers.map(codeOf).sort()).toEqual(['ok', 'path_taken', 'path_taken']);
+  }
+  expect((await agreed(opened.registries)).length).toBe(count({ reduced: 20, whole: 200 }));
+});
+
+test('two instances race for one address: one has it, the others hear endpoint_taken', async () => {
+  await using opened = await openRegistries();
+  await opened.registries[0]?.register({ service: 'tickets', id: 'first' }, body(2999));
+  for (let round = 0; round < count({ reduced: 20, whole: 200 }); round++) {
+    const answers = await Promise.allSettled(
+      opened.registries.map((registry, index) =>
+        registry.register({ service: 'tickets', id: `r${round}-${index}` }, body(3000 + round)),
+      ),
+    );
+    expect(answers.map(codeOf).sort()).toEqual(['endpoint_taken', 'endpoint_taken', 'ok']);
+  }
+  expect((await agreed(opened.registries))[0]?.instances.length).toBe(1 + count({ reduced: 20, whole: 200 }));
+});
+
+test('runs of one instance race: each has a generation of its own, the highest is listed', async () => {
+  await using opened = await openRegistries();
+  const generations = new Set<number>();
+  const rounds = count({ reduced: 20, whole: 200 });
+  for (let round = 0; round < rounds; round++) {
+    const answers = await Promise.allSettled(
+      opened.registries.map((registry, index) =>
+        registry.register({ service: 'tickets', id: 'a' }, body(3001, { runId: `run-${round}-${index}` })),
+      ),
+    );
+    for (const answer of answers) {
+      if (answer.status === 'rejected') throw answer.reason;
+      generations.add(answer.value.generation);
+    }
+  }
+  expect(generations.size).toBe(3 * rounds);
+  const [service] = await agreed(opened.registries);
+  expect(service?.instances).toEqual([`a ${Math.max(...generations)}`]);
+});
+
+test('a redefinition races with registrations of the former definition: nobody is listed under another', async () => {
+  await using opened = await openRegistries();
+  const [one, two, three] = opened.registries;
+  await one?.register({ service: 'tickets', id: 'a' }, body(3001));
+  for (let round = 0; round < count({ reduced: 20, whole: 200 }); round++) {
+    const roles = [`role-${round}`];
+    const former = round === 0 ? ['reader'] : [`role-${round - 1}`];
+    const answers = await Promise.allSettled([
+      one?.register({ service: 'tickets', id: 'a' }, body(3001, { authorizedRoles: roles, redefine: true })),
+      two?.register({ service: 'tickets', id: `b${round}` }, body(4000 + round, { authorizedRoles: former })),
+      three?.register(
+        { service: 'tickets', id: `c${round}` },
+        body(6000 + round, { authorizedRoles: former }),
+      ),
+    ]);
+    expect(codeOf(answers[0] as PromiseSettledResult<unknown>)).toBe('ok');
+    for (const answer of answers.slice(1)) expect(['ok', 'registration_conflict']).toContain(codeOf(answer));
+    const [service] = await agreed(opened.registries);
+    const accepted = answers.filter(({ status }) => status === 'fulfilled').length - 1;
+    expect(service?.authorizedRoles).toEqual(roles);
+    expect(
+      service?.instances.filter((name) => /^[bc]/.test(name) && new RegExp(`^.${round} `).test(name)).length,
+    ).toBe(accepted);
+  }
+});
+
+test('a lease renewed at one registry is expired by none; one that nobody renews goes, once', async () => {
+  await using opened = await openRegistries(2);
+  const [one, two] = opened.registries;
+  const lease = { ttlMs: 1_000 };
+  const kept = await one?.register({ service: 'tickets', id: 'kept' }, body(3001, { lease }));
+  await two?.register({ service: 'tickets', id: 'left' }, body(3002, { lease }));
+  const renewing = setInterval(() => {
+    one?.renew({ service: 'tickets', id: 'kept' }, kept?.generation ?? 0).catch(() => {});
+  }, 300);
+  try {
+    await eventually(
+      () => opened.registries.map((registry) => listing(registry)[0]?.instances.length),
+      (sizes) => sizes.every((size) => size === 1),
+    );
+    const set = two?.changes(two.position(), AbortSignal.timeout(3_000)) ?? [];
+    for await (const { changes } of set) expect(changes).toEqual([]);
+    expect(await agreed(opened.registries)).toMatchObject([{ instances: [expect.stringContaining('kept')] }]);
+  } finally {
+    clearInterval(renewing);
+  }
+});
