@@ -34,12 +34,22 @@ export interface Leases {
   close(): Promise<void>;
 }
 
+/** A renewal that is still to be written. Times by this process's clock. */
 interface Pending {
   readonly generation: number;
+  /** Of the latest one. */
+  readonly renewedAt: number;
+  /** Since when nothing of it could be written. */
   readonly since: number;
 }
 
-export function startLeases({ collections, view, clock, databaseNow, idOf }: LeaseOptions): Leases {
+export async function startLeases({
+  collections,
+  view,
+  clock,
+  databaseNow,
+  idOf,
+}: LeaseOptions): Promise<Leases> {
   const { leases, state } = collections;
   let pending = new Map<InstanceKey, Pending>();
   let flushing: Promise<void> | undefined;
@@ -48,18 +58,19 @@ export function startLeases({ collections, view, clock, databaseNow, idOf }: Lea
 
   function add(key: InstanceKey, generation: number): void {
     const before = pending.get(key);
-    pending.set(key, { generation, since: before?.since ?? clock.now() });
+    const now = clock.now();
+    pending.set(key, { generation, renewedAt: now, since: before?.since ?? now });
   }
 
   async function write(renewals: ReadonlyMap<InstanceKey, Pending>): Promise<void> {
-    const now = databaseNow();
     const updates: mongo.AnyBulkWriteOperation<LeaseDocument>[] = [];
-    for (const [key, { generation }] of renewals) {
+    for (const [key, { generation, renewedAt }] of renewals) {
       const _id = idOf(key);
       if (_id === undefined) continue; // it is gone
       const isOurs = { $gte: [generation, { $ifNull: ['$generation', 0] }] };
+      const then = { $subtract: [databaseNow(), clock.now() - renewedAt] };
       const update = {
-        renewedAt: { $cond: [isOurs, now, '$renewedAt'] },
+        renewedAt: { $cond: [isOurs, { $max: ['$renewedAt', then] }, '$renewedAt'] },
         generation: { $max: ['$generation', generation] },
       };
       updates.push({ updateOne: { filter: { _id }, update: [{ $set: update }], upsert: true } });
@@ -73,12 +84,7 @@ export function startLeases({ collections, view, clock, databaseNow, idOf }: Lea
     try {
       await write(taken);
     } catch {
-      for (const [key, one] of taken) {
-        pending.set(key, {
-          generation: Math.max(one.generation, pending.get(key)?.generation ?? 0),
-          since: one.since,
-        });
-      }
+      for (const [key, one] of taken) pending.set(key, { ...one, ...pending.get(key), since: one.since });
     }
   }
 
@@ -151,6 +157,7 @@ export function startLeases({ collections, view, clock, databaseNow, idOf }: Lea
     }
   }
 
+  await beat();
   const ends = [clock.every(flushEveryMs, flush), clock.every(beatEveryMs, beat)];
   return {
     began: add,

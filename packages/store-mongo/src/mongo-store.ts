@@ -85,7 +85,7 @@ export async function openMongoStore({
   let feed: ChangeFeed | undefined;
   let closed = false;
 
-  const leases = startLeases({
+  const leases = await startLeases({
     collections,
     view,
     clock,
