@@ -2,9 +2,9 @@
 // request changes nothing. The last tests fail when a code is declared and no case provokes it.
 import { type OperationName, operations, type ProblemCode, possibleCodes, problems } from '@reg/schema';
 import { expect, test } from 'vitest';
+import { credentials, signed } from '../../../../tests/support/registry-token.ts';
 import { type Clock, createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
-import { credentials, signed } from './registry-token.fixture.ts';
 import {
   type Reply,
   type Request,

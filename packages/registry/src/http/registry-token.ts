@@ -48,7 +48,9 @@ function verified(token: string, key: KeyObject, now: number): unknown {
 function reasonOf(error: unknown): string {
   if (error instanceof jwt.TokenExpiredError) return 'the token has expired';
   if (error instanceof jwt.NotBeforeError) return 'the token is not valid yet';
-  return error instanceof jwt.JsonWebTokenError ? error.message : 'the token is malformed';
+  if (!(error instanceof jwt.JsonWebTokenError)) return 'the token is malformed';
+  if (error.message !== 'jwt malformed') return error.message;
+  return "it is neither the registry's own token nor one signed with it";
 }
 
 /** A subject owns what any of its tokens registered, so a token may be replaced; without one the token does. */
