@@ -352,6 +352,10 @@ test.each([
   [['up', '--registry-token', ` ${operatorToken}`], /^error: --registry-token: .*white space\n$/],
   [['up', '--registry-token', `${operatorToken}\n`], /^error: --registry-token: no header can carry it\n$/],
   [['up', '--registry-token', signed()], /^error: --registry-token: the operator's own is needed.*\n$/],
+  [
+    ['up', '--registry-token', operatorToken, '--jwt-secret', operatorToken],
+    /^error: --registry-token must be another secret than --jwt-secret\n$/,
+  ],
   [['up', '--revoked', '/dev/null'], /^error: --revoked needs --registry-token.*\n$/],
   [['services', '--registry-token', 'a\nb'], /^error: --registry-token: no header can carry it\n$/],
   [['token', '--for', 'registry', '--services', 'a'], /^error: --for registry needs the operator's.*\n$/],

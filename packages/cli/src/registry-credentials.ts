@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import type { Credentials } from '@reg/registry/http';
 import { InvalidArgumentError } from 'commander';
+import { keyOf } from './caller-tokens.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
 import { operatorKey } from './registry-token.ts';
@@ -33,7 +34,7 @@ export function refuseWithoutCredentials(options: CredentialSettings): void {
 
 /** What the registry asks for; undefined: nothing. A gateway alone shows its token, whichever it is. */
 export async function registryCredentials(
-  { registryToken, revoked, gatewayOnly }: CredentialSettings,
+  { registryToken, revoked, gatewayOnly, jwtSecret }: CredentialSettings,
   log: LogLines,
   parts: Part[],
 ): Promise<Credentials | undefined> {
@@ -43,6 +44,9 @@ export async function registryCredentials(
     throw new InvalidArgumentError('--revoked needs --registry-token: without it no token is asked for');
   }
   const token = operatorKey(registryToken);
+  // Services that check their callers themselves have the JWT secret: they would be operators.
+  if (jwtSecret !== undefined && token.equals(keyOf(jwtSecret, '--jwt-secret')))
+    throw new InvalidArgumentError('--registry-token must be another secret than --jwt-secret');
   if (revoked === undefined) return { token };
   const list = await openRevokedList(revoked, (line) => tell(log, line));
   parts.push(list);
