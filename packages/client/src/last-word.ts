@@ -7,6 +7,7 @@ import { workerSource } from './last-word.generated.ts';
 export interface LastWord {
   readonly addresses: readonly string[];
   readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface Speaker {

@@ -7,9 +7,10 @@ import type { RegisterReply, Registration } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
 import { answerMs } from './changes.ts';
 import { countRequests } from './in-flight.ts';
-import { isPermanent, nextStep, type Step } from './keep-lease.ts';
+import { type Holding, nextStep, type Step } from './keep-lease.ts';
 import type { LastWord } from './last-word.ts';
 import type { RegisterOptions, RegistrationChanges, RegistrationState } from './registration.ts';
+import { createBearer } from './token.ts';
 import { createTransport } from './transport.ts';
 
 /** What a registration without `lease` gets; said out loud, so that both sides count alike. */
@@ -49,11 +50,12 @@ export interface Run {
  * @throws `invalid_request`: no registry, name or endpoint to begin with; the rest is the registry's to judge
  */
 export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
-  const { registry, server, drainMs = 5_000, onRefused = 'run', waitFor, ...others } = options;
+  const { registry, token, server, drainMs = 5_000, onRefused = 'run', waitFor, ...others } = options;
   const { log = console.error, ...given } = others;
   if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
   const addresses = registryAddresses(registry);
-  const transport = createTransport(addresses);
+  const bearer = createBearer(token);
+  const transport = createTransport(addresses, bearer);
   const lease = given.lease ?? { ttlMs: defaultLeaseMs };
   // Without a lease there is nothing to renew, but asking shows whether the registry still knows us.
   const leaseMs = lease === 'none' ? defaultLeaseMs : lease.ttlMs;
@@ -116,6 +118,11 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     leaseEndsAt = sentAt + leaseMs;
   }
 
+  /** @param failures in a row */
+  function holding(failures: number): Holding {
+    return { leaseMs, leaseEndsAt, failures, tokenChanges: bearer.changes && generation !== undefined };
+  }
+
   /** @returns why it failed; undefined where it did not @throws when we are stopping */
   async function attempt(what: 'renew' | 'register'): Promise<RegError | undefined> {
     try {
@@ -126,7 +133,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       return undefined;
     } catch (error) {
       if (stopping.signal.aborted || !isRegError(error)) throw error;
-      if (error.code !== 'instance_not_found' && !isPermanent(error)) say(`${error.message}; trying again`);
+      const again = nextStep(what, error, holding(0), performance.now()).do !== 'stop';
+      if (again && error.code !== 'instance_not_found') say(`${error.message}; trying again`);
       return error;
     }
   }
@@ -141,7 +149,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       const error = await attempt(step.do);
       if (!error && until === 'registered') return;
       failures = error ? failures + 1 : 0;
-      step = nextStep(step.do, error, { leaseMs, leaseEndsAt, failures }, performance.now());
+      step = nextStep(step.do, error, holding(failures), performance.now());
       if (step.do === 'register' && state === 'registered') state = 'lost';
       if (step.do === 'stop') throw error;
     }
@@ -172,8 +180,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
 
   async function join(): Promise<void> {
     await keep({ do: 'register', inMs: 0 }, 'registered').catch(refused);
-    const holding = { leaseMs, leaseEndsAt, failures: 0 };
-    keep(nextStep('register', undefined, holding, performance.now()), 'ended')
+    keep(nextStep('register', undefined, holding(0), performance.now()), 'ended')
       .catch(refused)
       .catch((error: RegError) => {
         if (refusal) say(`not listed any more: ${refusal}: ${error.message}`);
@@ -242,7 +249,11 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     say,
     lastWord() {
       if (!sent) return undefined;
-      return { addresses: addresses.map(String), path: operationPath('unregister', path, { runId }) };
+      return {
+        addresses: addresses.map(String),
+        path: operationPath('unregister', path, { runId }),
+        headers: bearer.lastHeaders(),
+      };
     },
   };
   return run;

@@ -24,3 +24,4 @@ export {
   type View,
 } from './store.ts';
 export { createView, type KeptState, type MutableView } from './view.ts';
+export type { Writer } from './writer.ts';

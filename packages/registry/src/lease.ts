@@ -11,6 +11,8 @@ export interface Lease {
   /** Null: no lease; systemd or an operator owns its life. */
   readonly leaseMs: number | null;
   readonly expiresAt: number | null;
+  /** Whose token registered it; undefined: nobody's, or an operator's. */
+  readonly registrant?: string | undefined;
   /** Only on a tombstone. `ended`: the run said goodbye, so a late word of it must not bring it back. */
   readonly gone?: { readonly at: number; readonly ended: boolean };
 }
@@ -79,6 +81,7 @@ export function leaseOf(last: Lease | undefined, instance: Instance, at: number)
         : withLast(last),
     leaseMs,
     expiresAt: leaseMs === null ? null : at + leaseMs,
+    ...(instance.registrant !== undefined && { registrant: instance.registrant }),
   };
 }
 

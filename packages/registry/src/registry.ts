@@ -3,6 +3,7 @@
 import {
   type Catalog,
   type ChangeSet,
+  type Health,
   isRegError,
   type Position,
   type RegistrationBody,
@@ -16,12 +17,13 @@ import type { Decision } from './decision.ts';
 import { createGateways } from './gateways.ts';
 import { decideJoin } from './join.ts';
 import { checkRun, type RunName, renewedUntil } from './lease.ts';
-import { decideDrain, decideUnregister, describe } from './leave.ts';
+import { decideDrain, decideUnregister, describe, type Leaving } from './leave.ts';
 import { createListings } from './listings.ts';
 import { decideMovePath, type PathMove } from './move-path.ts';
 import { createReadWaits, type ReadWaits } from './read-waits.ts';
 import { startReaper } from './reaper-timer.ts';
 import { type InstanceName, instanceKey, type Renewal, type Store } from './store.ts';
+import { checkRegistrant, checkService, type Writer } from './writer.ts';
 
 /** Wait, at most `waitMs`, until every connected gateway has applied the change. */
 export interface Waiting {
@@ -43,21 +45,13 @@ export interface Registry extends ReadWaits {
   register(
     name: InstanceName,
     body: RegistrationBody,
-    waiting?: Waiting,
+    options?: Waiting & { writer?: Writer | undefined },
   ): Promise<Reply<'register'> & { created: boolean }>;
-  renew(name: InstanceName, generation: number): Promise<Reply<'renew'>>;
-  renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>>;
-  drain(
-    name: InstanceName,
-    run: RunName,
-    options?: Waiting & { reason?: string | undefined },
-  ): Promise<Reply<'drain'>>;
-  unregister(
-    name: InstanceName,
-    run: RunName,
-    options?: { reason?: string | undefined },
-  ): Promise<Reply<'unregister'>>;
-  movePath(move: PathMove): Promise<Reply<'movePath'>>;
+  renew(name: InstanceName, generation: number, writer?: Writer): Promise<Reply<'renew'>>;
+  renewMany(renewals: readonly RenewalRequest[], writer?: Writer): Promise<Reply<'renewMany'>>;
+  drain(name: InstanceName, run: RunName, options?: Waiting & Leaving): Promise<Reply<'drain'>>;
+  unregister(name: InstanceName, run: RunName, options?: Leaving): Promise<Reply<'unregister'>>;
+  movePath(move: PathMove, writer?: Writer): Promise<Reply<'movePath'>>;
   listServices(): Reply<'listServices'>;
   getService(service: string): Reply<'getService'>;
   snapshot(): Snapshot;
@@ -70,7 +64,7 @@ export interface Registry extends ReadWaits {
    */
   changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet>;
   reportApplied(gateway: string, position: Position): void;
-  health(): Reply<'health'>;
+  health(): Health;
   /** This registry as the catalog of a gateway in the same process; it counts as connected while it follows. */
   catalog(gateway: string): Catalog;
   /** Ends the reaper and every watch; the store is closed too. */
@@ -135,10 +129,12 @@ export function createRegistry({
     return { missing: await gateways.waitFor(position, waitMs ?? defaultMs) };
   }
 
-  /** @throws `instance_not_found`, `generation_superseded` */
-  function decideRenewal({ generation, ...name }: RenewalRequest, now: number): Renewal {
+  /** @throws `not_permitted`, `instance_foreign`, `instance_not_found`, `generation_superseded` */
+  function decideRenewal({ generation, ...name }: RenewalRequest, now: number, writer?: Writer): Renewal {
     const key = instanceKey(name);
     const lease = view.leases.get(key);
+    checkService(writer, name.service);
+    checkRegistrant(writer, lease, describe(name));
     checkRun(lease ?? view.tombstones.get(key), { generation }, describe(name));
     if (!lease)
       throw regError('instance_not_found', `the lease of ${describe(name)} has ended: register again`);
@@ -150,12 +146,15 @@ export function createRegistry({
     if (lost.length > 0) throw regError('instance_not_found', `${describe(name)} is not registered any more`);
   }
 
-  async function renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>> {
+  async function renewMany(
+    renewals: readonly RenewalRequest[],
+    writer?: Writer,
+  ): Promise<Reply<'renewMany'>> {
     const now = clock.now();
     const allowed: Renewal[] = [];
     const results = renewals.map(({ service, id, generation }) => {
       try {
-        const renewal = decideRenewal({ service, id, generation }, now);
+        const renewal = decideRenewal({ service, id, generation }, now, writer);
         allowed.push(renewal);
         return { service, id, leaseUntil: renewal.expiresAt };
       } catch (error) {
@@ -188,7 +187,7 @@ export function createRegistry({
     });
   }
 
-  function health(): Reply<'health'> {
+  function health(): Health {
     const { holdingBack, overdue, leased } = reaper.seen();
     const reasons = [
       ...(holdingBack ? [`holding back: ${overdue} of ${leased} leases are overdue, nobody expires`] : []),
@@ -207,8 +206,8 @@ export function createRegistry({
   }
 
   return {
-    async register(name, body, waiting = {}) {
-      const rules = { grants, maxInstances };
+    async register(name, body, { writer, ...waiting } = {}) {
+      const rules = { grants, maxInstances, writer };
       const { position, decided: join } = await commit((now) =>
         decideJoin(view, name, body, rules, store.nextRevision(now), now),
       );
@@ -221,21 +220,23 @@ export function createRegistry({
       const missing = await missingAt(position, waiting, 5_000);
       return { instanceId, generation, leaseUntil, ...position, ...missing, created: join.created };
     },
-    async renew(name, generation) {
-      const renewal = decideRenewal({ ...name, generation }, clock.now());
+    async renew(name, generation, writer) {
+      const renewal = decideRenewal({ ...name, generation }, clock.now(), writer);
       await renewOne(renewal, name);
       return { leaseUntil: renewal.expiresAt };
     },
     renewMany,
-    async drain(name, run, { reason, ...waiting } = {}) {
-      const { position } = await commit(() => decideDrain(view, name, run, reason));
+    async drain(name, run, { waitFor, waitMs, ...leaving } = {}) {
+      const waiting = { waitFor, waitMs };
+      const { position } = await commit(() => decideDrain(view, name, run, leaving));
       return { ...position, ...(await missingAt(position, waiting, 1_000)) };
     },
-    async unregister(name, run, { reason } = {}) {
-      const { position } = await commit(() => decideUnregister(view, name, run, reason));
+    async unregister(name, run, leaving) {
+      const { position } = await commit(() => decideUnregister(view, name, run, leaving));
       return position;
     },
-    async movePath(move) {
+    async movePath(move, writer) {
+      for (const service of [move.from, move.to]) checkService(writer, service);
       const { position } = await commit(() => decideMovePath(view, move, grants));
       return position;
     },
@@ -280,6 +281,14 @@ async function* watched(sets: AsyncIterable<ChangeSet>, closed: () => void): Asy
 /** @throws what is no answer to one renewal alone */
 function refusedRenewal({ service, id }: InstanceName, error: unknown) {
   if (!isRegError(error)) throw error;
-  if (error.code !== 'instance_not_found' && error.code !== 'generation_superseded') throw error;
-  return { service, id, code: error.code, detail: error.message };
+  const { code, message: detail } = error;
+  switch (code) {
+    case 'not_permitted':
+    case 'instance_foreign':
+    case 'instance_not_found':
+    case 'generation_superseded':
+      return { service, id, code, detail };
+    default:
+      throw error;
+  }
 }
