@@ -10,8 +10,10 @@ import {
   regError,
   type ServiceDefinition,
 } from '@reg/schema';
+import type { Network } from '@reg/schema/networks';
 import {
   checkAddresses,
+  checkNetworks,
   checkReserved,
   claimNames,
   differingFields,
@@ -25,6 +27,8 @@ import { type InstanceName, instanceKey, type ServiceState, type View } from './
 export interface JoinRules {
   readonly grants: readonly PathGrant[];
   readonly maxInstances: number;
+  /** Where endpoints may be. */
+  readonly upstreamNetworks: readonly Network[];
 }
 
 export interface Join extends Decision {
@@ -45,11 +49,12 @@ export function decideJoin(
   view: View,
   name: InstanceName,
   body: RegistrationBody,
-  { grants, maxInstances }: JoinRules,
+  { grants, maxInstances, upstreamNetworks }: JoinRules,
   nextRevision: number,
   now: number,
 ): Join {
   refuseOtherName(name, body);
+  checkNetworks(body.endpoints, upstreamNetworks);
   const key = instanceKey(name);
   const lease = view.leases.get(key);
   const run = grantRun(lease ?? view.tombstones.get(key), body, nextRevision);
