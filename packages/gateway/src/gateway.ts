@@ -140,7 +140,7 @@ export function createGateway({
   return {
     listen: (options) => transport.listen(options),
     handler: () => transport.handler,
-    health: () => healthOf(follower),
+    health: () => healthOf(follower, tokens.fault),
     ready: () => isReady,
     async close() {
       await transport.close(closeWithinMs);
