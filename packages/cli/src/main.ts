@@ -21,6 +21,7 @@ import {
   leaseOf,
   listOf,
   nameOf,
+  networksOf,
   originsOf,
   portOf,
   registryFlag,
@@ -54,6 +55,20 @@ const up = program
   .addOption(flag('--gateway-only', 'run no registry, follow the one at --registry'))
   .addOption(registryFlag());
 for (const option of jwtFlags()) up.addOption(option);
+up.addOption(
+  flag('--jwt-jwks <url>', 'the keys of the tokens’ issuer, instead of a secret').conflicts('jwtSecret'),
+)
+  .addOption(
+    flag(
+      '--allow-upstreams <cidr,…>',
+      'networks in which upstreams may be (default: loopback and private ranges)',
+    ).argParser(networksOf),
+  )
+  .addOption(
+    flag('--trusted-proxies <cidr,…>', 'networks of proxies whose X-Forwarded-* is believed').argParser(
+      networksOf,
+    ),
+  );
 up.addOption(
   flag(
     '--allow-origin <url>',

@@ -18,6 +18,8 @@ export interface GatewaySettings {
   readonly data: string;
   /** Whose web pages may open WebSockets. */
   readonly allowOrigin?: readonly string[];
+  readonly allowUpstreams?: readonly string[];
+  readonly trustedProxies?: readonly string[];
 }
 
 /**
@@ -26,7 +28,7 @@ export interface GatewaySettings {
  * @param parts gets what is to be closed again @returns its address
  */
 export async function startGateway(
-  { host, gatewayPort, registry, data, allowOrigin }: GatewaySettings,
+  { host, gatewayPort, registry, data, allowOrigin, allowUpstreams, trustedProxies }: GatewaySettings,
   beside: StartedRegistry | undefined,
   { verifier }: CallerTokens,
   log: LogLines,
@@ -37,6 +39,8 @@ export async function startGateway(
     catalog: beside?.catalogOf(name) ?? createCatalog({ registry, gateway: name }),
     tokens: verifier,
     allowOrigins: allowOrigin,
+    allowUpstreams,
+    trustedProxies,
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
     ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
   });

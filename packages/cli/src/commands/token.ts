@@ -15,7 +15,7 @@ export interface TokenOptions extends TokenSettings {
 }
 
 export async function token(options: TokenOptions): Promise<void> {
-  const { sub, roles, ttl, jwtAudience, jwtIssuer, jwtRolesClaim } = options;
+  const { sub, roles, ttl, jwtAudience = 'reg', jwtIssuer = 'reg', jwtRolesClaim } = options;
   const claims = { [jwtRolesClaim]: rolesValue(jwtRolesClaim, roles) };
   const signed = jwt.sign(claims, await keyFor(options), {
     algorithm: 'HS256',

@@ -2,8 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { InvalidArgumentError } from 'commander';
-import { callerTokens, type TokenSettings } from '../caller-tokens.ts';
-import { createLogLines, type LogForm } from '../log-lines.ts';
+import { type CallerTokens, callerTokens, type TokenSettings } from '../caller-tokens.ts';
+import { createLogLines, type LogForm, type LogLines } from '../log-lines.ts';
 import type { Part } from '../part.ts';
 import { printJson, printLine } from '../print.ts';
 import { dataFolder } from '../secret-file.ts';
@@ -20,6 +20,8 @@ export interface UpOptions extends TokenSettings {
   readonly registry: string;
   readonly data?: string;
   readonly allowOrigin?: readonly string[];
+  readonly allowUpstreams?: readonly string[];
+  readonly trustedProxies?: readonly string[];
   readonly grantPath?: readonly string[];
   readonly log?: LogForm;
   readonly json?: boolean;
@@ -34,6 +36,8 @@ interface Running {
   readonly jwtSecret?: string;
   /** There was none before. */
   readonly jwtSecretMade?: boolean;
+  /** Where the issuer's keys are. */
+  readonly jwtJwks?: string;
 }
 
 export async function up(options: UpOptions): Promise<void> {
@@ -55,15 +59,25 @@ async function start(options: UpOptions, parts: Part[]): Promise<Running> {
   const log = createLogLines(options.log ?? (process.stderr.isTTY ? 'pretty' : 'json'));
   parts.push(log);
   // First of all: a secret that is no good must not cost a port.
-  const tokens = options.registryOnly ? undefined : await callerTokens(options, data);
+  const tokens = options.registryOnly ? undefined : await callerTokens(options, data, logOfTokens(log));
+  if (tokens) parts.push({ close: async () => tokens.verifier.close() });
   const registry = options.gatewayOnly ? undefined : await startRegistry(options, log, parts);
   const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
   return {
     ...(gateway && { gateway }),
     ...(registry && { registry: registry.url }),
     data,
-    ...(tokens && { jwtSecret: tokens.from, jwtSecretMade: tokens.made }),
+    ...(tokens && shownTokens(options, tokens)),
   };
+}
+
+function logOfTokens(log: LogLines): (message: string) => void {
+  return (message) =>
+    log.add(log.form === 'json' ? JSON.stringify({ part: 'tokens', message }) : `tokens  ${message}`);
+}
+
+function shownTokens({ jwtJwks }: UpOptions, { from, made }: CallerTokens): Partial<Running> {
+  return jwtJwks === undefined ? { jwtSecret: from, jwtSecretMade: made } : { jwtJwks: from };
 }
 
 /** Lines of two columns, and perhaps a remark. */
@@ -72,10 +86,11 @@ function show(running: Running, json: boolean | undefined): void {
     printJson(running);
     return;
   }
-  const { gateway, registry, data, jwtSecret, jwtSecretMade } = running;
+  const { gateway, registry, data, jwtSecret, jwtSecretMade, jwtJwks } = running;
   if (gateway) printLine(`gateway  ${gateway}`);
   if (registry) printLine(`registry ${registry}`);
   printLine(`data     ${data}`);
+  if (jwtJwks) printLine(`jwt-jwks ${jwtJwks}`);
   if (jwtSecret)
     printLine(`jwt-secret ${jwtSecret}${jwtSecretMade ? ' (made now, reg token finds it)' : ''}`);
 }
