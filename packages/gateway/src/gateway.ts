@@ -110,7 +110,7 @@ export function createGateway({
   async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
     const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
-    const foreign = checkOrigin(exchange.request, origins); // 403
+    const foreign = checkOrigin(exchange, origins); // 403
     if (foreign) return foreign;
     const route = matchRoute(exchange, accepted.path); // 404 405 503
     if (isRefusal(route)) return route;

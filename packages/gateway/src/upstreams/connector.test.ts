@@ -73,6 +73,18 @@ test('of a name with allowed addresses and others, only the allowed are used', a
   );
 });
 
+test('nobody connects to the other addresses, not even where no allowed one answers', async () => {
+  await using upstream = await startRawUpstream(() => undefined);
+  const lookup = resolver(['127.0.0.1', '127.0.0.2']);
+  const url = `http://tickets.test:${upstream.port}`;
+  expect(await connecting(url, ['127.0.0.2'], lookup)).toMatch('ECONNREFUSED 127.0.0.2');
+  expect(await connecting(url, ['127.0.0.1'], lookup)).toBe('open 127.0.0.1');
+  await eventually(
+    () => upstream.connections,
+    (connections) => connections === 1,
+  );
+});
+
 test('a name that stood for an allowed address and now does not is refused: each connection asks', async () => {
   await using upstream = await startRawUpstream(() => undefined);
   const lookup = resolver(
