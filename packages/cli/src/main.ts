@@ -21,6 +21,7 @@ import {
   leaseOf,
   listOf,
   nameOf,
+  networksOf,
   originsOf,
   portOf,
   registryFlag,
@@ -57,6 +58,20 @@ const up = program
   .addOption(registryTokenFlag())
   .addOption(flag('--revoked <file>', 'ids of tokens for the registry that count no more, one a line'));
 for (const option of jwtFlags()) up.addOption(option);
+up.addOption(
+  flag('--jwt-jwks <url>', 'the keys of the tokens’ issuer, instead of a secret').conflicts('jwtSecret'),
+)
+  .addOption(
+    flag(
+      '--allow-upstreams <cidr,…>',
+      'networks in which upstreams may be (default: loopback and private ranges)',
+    ).argParser(networksOf),
+  )
+  .addOption(
+    flag('--trusted-proxies <cidr,…>', 'networks of proxies whose X-Forwarded-* is believed').argParser(
+      networksOf,
+    ),
+  );
 up.addOption(
   flag(
     '--allow-origin <url>',

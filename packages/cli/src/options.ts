@@ -1,5 +1,6 @@
 // Flags that several commands share, and how a flag's text becomes a value.
 import { parseDurationMs } from '@reg/schema/duration';
+import { parseNetworks } from '@reg/schema/networks';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /** A flag; `--jwt-secret` has the environment name `REG_JWT_SECRET`, and so has every other. */
@@ -26,8 +27,8 @@ export const waitFlag = () => flag('--wait', 'until every connected gateway know
 
 export const jwtFlags = () => [
   flag('--jwt-secret <text>', 'what signs the callers’ tokens; base64 as base64:…'),
-  flag('--jwt-audience <name>', 'the tokens’ audience').default('reg'),
-  flag('--jwt-issuer <name>', 'the tokens’ issuer').default('reg'),
+  flag('--jwt-audience <name>', 'the tokens’ audience (default: reg)'),
+  flag('--jwt-issuer <name>', 'the tokens’ issuer (default: reg)'),
   flag('--jwt-roles-claim <name>', 'the claim that holds the roles').default('roles'),
 ];
 
@@ -52,6 +53,18 @@ export function listOf(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** `10.0.0.0/8,fd00::/8` */
+export function networksOf(text: string): string[] {
+  const networks = listOf(text);
+  if (networks.length === 0) throw new InvalidArgumentError('It must name a network, like 10.0.0.0/8.');
+  try {
+    parseNetworks(networks);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return networks;
 }
 
 export function portOf(text: string): number {

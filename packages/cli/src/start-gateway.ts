@@ -20,6 +20,8 @@ export interface GatewaySettings {
   readonly data: string;
   /** Whose web pages may open WebSockets. */
   readonly allowOrigin?: readonly string[];
+  readonly allowUpstreams?: readonly string[];
+  readonly trustedProxies?: readonly string[];
 }
 
 /**
@@ -28,7 +30,16 @@ export interface GatewaySettings {
  * @param parts gets what is to be closed again @returns its address
  */
 export async function startGateway(
-  { host, gatewayPort, registry, registryToken: token, data, allowOrigin }: GatewaySettings,
+  {
+    host,
+    gatewayPort,
+    registry,
+    registryToken: token,
+    data,
+    allowOrigin,
+    allowUpstreams,
+    trustedProxies,
+  }: GatewaySettings,
   beside: StartedRegistry | undefined,
   { verifier }: CallerTokens,
   log: LogLines,
@@ -39,6 +50,8 @@ export async function startGateway(
     catalog: beside?.catalogOf(name) ?? createCatalog({ registry, token, gateway: name }),
     tokens: verifier,
     allowOrigins: allowOrigin,
+    allowUpstreams,
+    trustedProxies,
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
     ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
   });

@@ -11,6 +11,7 @@ export interface RegistrySettings {
   readonly registryPort: number;
   /** `path=service`, as the flag has it. */
   readonly grantPath?: readonly string[];
+  readonly allowUpstreams?: readonly string[];
 }
 
 export interface StartedRegistry {
@@ -21,12 +22,16 @@ export interface StartedRegistry {
 
 /** @param parts gets what is to be closed again */
 export async function startRegistry(
-  { host, registryPort, grantPath = [] }: RegistrySettings,
+  { host, registryPort, grantPath = [], allowUpstreams }: RegistrySettings,
   credentials: Credentials | undefined,
   log: LogLines,
   parts: Part[],
 ): Promise<StartedRegistry> {
-  const registry = createRegistry({ store: createMemoryStore(), grants: grantPath.map(grantOf) });
+  const registry = createRegistry({
+    store: createMemoryStore(),
+    grants: grantPath.map(grantOf),
+    allowUpstreams,
+  });
   parts.push(registry);
   const server = await createRegistryServer({
     registry,

@@ -334,7 +334,7 @@ describe('services and what they have', () => {
     const verify = () => {
       throw new TypeError('a secret detail');
     };
-    await using one = await startGateway({ catalog, tokens: { verify } });
+    await using one = await startGateway({ catalog, tokens: { verify, fault: undefined, close: verify } });
     await one.follows();
     const answer = await rawRequest(one.port, get('/x', 'Authorization: Bearer a.b.c'));
     expect([answer.status, problemOf(answer).code]).toEqual([500, 'internal']);

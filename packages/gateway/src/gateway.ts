@@ -1,5 +1,6 @@
 // The request path, top to bottom. A stage is one file in stages/; it gives its result or a Refusal.
 import type { Catalog } from '@reg/schema';
+import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
 import { isRegError } from '@reg/schema/problem';
 import { now as clockNow } from './clock.ts';
 import { begin, type Exchange } from './exchange.ts';
@@ -41,6 +42,10 @@ export interface GatewayOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Web pages of these origins may open WebSockets, beside those of the gateway's own. @default none */
   readonly allowOrigins?: readonly string[] | undefined;
+  /** Networks in which upstreams may be; link-local and cloud metadata never are. @default loopback and private ranges */
+  readonly allowUpstreams?: readonly string[] | undefined;
+  /** Networks of the proxies in front: what they say of the client's address is believed. @default none */
+  readonly trustedProxies?: readonly string[] | undefined;
   /** Where the last snapshot is kept, to serve from when the registry is away at the next start. */
   readonly dataFile?: string | undefined;
   /** Milliseconds since 1970. @default a clock that never runs back */
@@ -64,7 +69,7 @@ const closeWithinMs = 10_000;
 /** Below the 5 s after which node's own server closes an idle connection. */
 const idleMs = 4_000;
 
-/** @throws Error for one of `allowOrigins` that is no origin */
+/** @throws Error for one of `allowOrigins` that is no origin, or a network that is none */
 export function createGateway({
   catalog,
   tokens,
@@ -75,6 +80,8 @@ export function createGateway({
   connectTimeoutMs = 2_000,
   maxBodyBytes = Number.POSITIVE_INFINITY,
   allowOrigins = [],
+  allowUpstreams = defaultUpstreamNetworks,
+  trustedProxies = [],
   dataFile,
   now = clockNow,
 }: GatewayOptions): Gateway {
@@ -84,7 +91,9 @@ export function createGateway({
     becomeReady = resolve;
   });
   const origins = parseOrigins(allowOrigins);
-  const pools = createConnectionPools({ connectTimeoutMs, idleMs });
+  const proxies = parseNetworks(trustedProxies);
+  const upstreamNetworks = parseNetworks(allowUpstreams);
+  const pools = createConnectionPools({ connectTimeoutMs, idleMs, upstreamNetworks });
   const disk = keepOnDisk(dataFile, onError);
   const follower = followCatalog({
     catalog,
@@ -101,7 +110,7 @@ export function createGateway({
   async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
     const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
-    const foreign = checkOrigin(exchange.request, origins); // 403
+    const foreign = checkOrigin(exchange, origins); // 403
     if (foreign) return foreign;
     const route = matchRoute(exchange, accepted.path); // 404 405 503
     if (isRefusal(route)) return route;
@@ -122,7 +131,7 @@ export function createGateway({
   }
 
   const transport = createNodeTransport(async (request, response) => {
-    const exchange = begin(request, response, table, now()); // keeps this table to its end
+    const exchange = begin(request, response, table, proxies, now()); // keeps this table to its end
     const outcome = await decide(exchange).catch(refusalFor);
     await respond(exchange, outcome); // never rejects
     log?.(accessRecord(exchange, now()));
@@ -131,7 +140,7 @@ export function createGateway({
   return {
     listen: (options) => transport.listen(options),
     handler: () => transport.handler,
-    health: () => healthOf(follower),
+    health: () => healthOf(follower, tokens.fault),
     ready: () => isReady,
     async close() {
       await transport.close(closeWithinMs);

@@ -10,11 +10,12 @@ export interface Health {
   readonly position: Position | undefined;
   /** Public paths it knows. */
   readonly routes: number;
-  /** Why it is not ready or stale, for people. */
+  /** Why it is not ready or stale, or cannot check tokens as it should; for people. */
   readonly reasons: readonly string[];
 }
 
-export function healthOf({ view, away }: Follower): Health {
+/** @param tokensFault why tokens cannot be checked, or by old keys alone */
+export function healthOf({ view, away }: Follower, tokensFault: string | undefined): Health {
   const reasons: string[] = [];
   if (away !== undefined) reasons.push(away);
   const instances = view?.staleInstances ?? 0;
@@ -24,6 +25,6 @@ export function healthOf({ view, away }: Follower): Health {
     stale: view !== undefined && reasons.length > 0,
     position: view?.position,
     routes: view?.table.size ?? 0,
-    reasons,
+    reasons: tokensFault === undefined ? reasons : [...reasons, tokensFault],
   };
 }

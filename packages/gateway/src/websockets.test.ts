@@ -329,6 +329,19 @@ describe('refused', () => {
     expect(plain.status).toBe(200); // what is no WebSocket is the service's to decide (CORS)
   });
 
+  test('behind a trusted proxy that ends TLS the own origin is what it was asked for; others cannot say so', async () => {
+    await using upstream = await startEcho();
+    const said =
+      'Origin: https://shop.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n';
+    await using one = await gatewayTo([upstream.url], { trustedProxies: ['127.0.0.1'] });
+    using client = open(one.port, handshake(said));
+    await eventually(client.text, (text) => text.endsWith('hello'));
+    const foreign = said.replace('https://shop', 'https://evil');
+    expect(await codeOf(one.port, handshake(foreign))).toEqual([403, 'origin_refused']);
+    await using two = await gatewayTo([upstream.url]);
+    expect(await codeOf(two.port, handshake(said))).toEqual([403, 'origin_refused']);
+  });
+
   test.each(['app.example', 'https://app.example/path', 'null', 'ftp://app.example', '*'])(
     'allowOrigins: %s is no origin',
     async (origin) => {

@@ -1,4 +1,4 @@
-// Who may have what: the path, the slug and the addresses of others, and what a service's instances share.
+// Who may have what: the path, the slug and the addresses of others, networks, and what instances share.
 import {
   type AuthorizedRoles,
   canonicalAddress,
@@ -7,6 +7,7 @@ import {
   type ServiceDefinition,
   slug,
 } from '@reg/schema';
+import { hostRefusal, type Network } from '@reg/schema/networks';
 import { canonicalPath } from './canonical-path.ts';
 import { type InstanceName, instanceNameOf, type View } from './store.ts';
 
@@ -69,6 +70,16 @@ export function claimNames(view: View, { name, url }: ServiceDefinition): string
   }
   const giveWay = [pathHolder, slugHolder].filter((holder) => holder !== undefined && holder !== name);
   return [...new Set(giveWay)].filter((holder) => holder !== undefined);
+}
+
+/** Names pass: what they stand for may change, so the gateway looks when it connects. @throws `invalid_request` */
+export function checkNetworks(endpoints: readonly Endpoint[], allowed: readonly Network[]): void {
+  const errors = endpoints.flatMap(({ url }, index) => {
+    const refusal = hostRefusal(new URL(url).hostname, allowed);
+    return refusal === undefined ? [] : [{ field: `endpoints.${index}.url`, message: refusal }];
+  });
+  const [first] = errors;
+  if (first) throw regError('invalid_request', `${first.field}: ${first.message}`, { errors });
 }
 
 /** One process may serve several services: only another instance id is a stranger at this address. */

@@ -10,8 +10,10 @@ import {
   regError,
   type ServiceDefinition,
 } from '@reg/schema';
+import type { Network } from '@reg/schema/networks';
 import {
   checkAddresses,
+  checkNetworks,
   checkReserved,
   claimNames,
   differingFields,
@@ -29,6 +31,8 @@ export interface JoinRules {
   readonly maxInstances: number;
   /** Undefined: the operator. */
   readonly writer?: Writer | undefined;
+  /** Where endpoints may be. */
+  readonly upstreamNetworks: readonly Network[];
 }
 
 export interface Join extends Decision {
@@ -49,12 +53,13 @@ export function decideJoin(
   view: View,
   name: InstanceName,
   body: RegistrationBody,
-  { grants, maxInstances, writer }: JoinRules,
+  { grants, maxInstances, upstreamNetworks, writer }: JoinRules,
   nextRevision: number,
   now: number,
 ): Join {
   refuseOtherName(name, body);
   checkService(writer, name.service);
+  checkNetworks(body.endpoints, upstreamNetworks);
   const key = instanceKey(name);
   const lease = view.leases.get(key);
   checkRegistrant(writer, lease, describe(name));

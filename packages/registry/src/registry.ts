@@ -11,6 +11,7 @@ import {
   regError,
   type Snapshot,
 } from '@reg/schema';
+import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
 import { type Clock, createSystemClock } from './clock.ts';
 import type { PathGrant } from './conflict.ts';
 import type { Decision } from './decision.ts';
@@ -79,15 +80,20 @@ export interface RegistryOptions {
   readonly grants?: readonly PathGrant[];
   /** @default 200_000 */
   readonly maxInstances?: number;
+  /** Networks in which endpoints may be; link-local and cloud metadata never are. @default loopback and private ranges */
+  readonly allowUpstreams?: readonly string[] | undefined;
 }
 
+/** @throws Error for one of `allowUpstreams` that is no network */
 export function createRegistry({
   store,
   clock = createSystemClock(),
   grants = [],
   maxInstances = 200_000,
+  allowUpstreams = defaultUpstreamNetworks,
 }: RegistryOptions): Registry {
   const { view } = store;
+  const rules = { grants, maxInstances, upstreamNetworks: parseNetworks(allowUpstreams) };
   const gateways = createGateways(clock);
   const storeFaults = new Map<'write' | 'renewal', string>();
 
@@ -195,8 +201,7 @@ export function createRegistry({
   return {
     async register(name, body, { writer, ...waiting } = {}) {
       const now = clock.now();
-      const rules = { grants, maxInstances, writer };
-      const join = decideJoin(view, name, body, rules, store.nextRevision(now), now);
+      const join = decideJoin(view, name, body, { ...rules, writer }, store.nextRevision(now), now);
       const { instanceId, generation, lease } = join.instance;
       const leaseUntil = lease === 'none' ? null : now + lease.ttlMs;
       const position = await commit(join, now);

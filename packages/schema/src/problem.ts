@@ -14,6 +14,7 @@ export const problems = {
   // Who asks
   token_missing: { status: 401, retryable: false },
   token_invalid: { status: 401, retryable: false },
+  keys_unavailable: { status: 503, retryable: true },
   role_missing: { status: 403, retryable: false },
   not_permitted: { status: 403, retryable: false },
   instance_foreign: { status: 403, retryable: true }, // until its lease ends

@@ -56,6 +56,7 @@ export async function dispatch(
     if (response.gone) return refusalFor(result); // nobody waits, and it says nothing of the instance
 
     learn(choice, result, now());
+    exchange.failure = reasonOf(result.cause);
     refusal = refusalFor(result);
     // A used connection may close just when it is used again: that says nothing of the instance, so it
     // may be tried once more, by a connection of its own.
@@ -85,6 +86,12 @@ async function answerOf(
 function learn({ upstream }: Choice, { reached, reused, timedOut }: Failure, now: number): void {
   if (reached === 'answering' || reused || (timedOut && reached === 'sent')) return;
   upstream.condition.avoidUntil = now + avoidMs;
+}
+
+/** An AggregateError of several addresses has a code and no message. */
+function reasonOf(cause: Error): string {
+  const code = 'code' in cause ? String(cause.code) : cause.name;
+  return (cause.message || code).slice(0, 200);
 }
 
 /** No address is told: who may call a service need not know where it runs. The log has it. */

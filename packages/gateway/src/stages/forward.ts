@@ -35,7 +35,7 @@ export function openTunnel(options: ForwardOptions): Tunnel {
 }
 
 function headOf({ exchange, accepted, grant, target, headers = exchange.request.headers }: ForwardOptions) {
-  const { request, requestId } = exchange;
+  const { request, requestId, client } = exchange;
   const { remoteAddress, encrypted } = request;
   return {
     path: upstreamPath(target, grant.definition.url, request.target),
@@ -44,6 +44,7 @@ function headOf({ exchange, accepted, grant, target, headers = exchange.request.
       principal: grant.principal,
       remoteAddress,
       encrypted,
+      byTrustedProxy: client.byTrustedProxy,
       endpointHost: target.host,
       contentLength: accepted.payload?.contentLength,
       requestId,
