@@ -20,6 +20,7 @@ import {
 } from './conflict.ts';
 import type { Decision } from './decision.ts';
 import { grantRun, type Lease } from './lease.ts';
+import { asMoved } from './move-path.ts';
 import { type InstanceName, instanceKey, type ServiceState, type View } from './store.ts';
 
 export interface JoinRules {
@@ -89,7 +90,8 @@ function decideDefinition(
   grants: readonly PathGrant[],
 ): Change[] {
   const { url, authorizedRoles, access = 'token' } = body;
-  const wanted: ServiceDefinition = { name, url, authorizedRoles, access };
+  const said: ServiceDefinition = { name, url, authorizedRoles, access };
+  const wanted = service ? asMoved(said, service.definition, body.redefine) : said;
   const fields = service ? differingFields(service.definition, wanted) : ['name', 'url'];
   if (fields.length === 0) return [];
   if (service && !body.redefine && othersListed(service, id)) refuseConflict(service.definition, fields);

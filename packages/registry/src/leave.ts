@@ -24,7 +24,10 @@ export function decideDrain(view: View, name: InstanceName, run: RunName, reason
   return { changes: [drained], replaces: new Map([[key, lease.generation]]) };
 }
 
-/** With the last instance goes its service. @throws `instance_not_found`, `generation_superseded` */
+/**
+ * With the last instance goes its service, unless its path was moved: one that is restarted alone would not
+ * find it again. It stays as after an expiry. @throws `instance_not_found`, `generation_superseded`
+ */
 export function decideUnregister(view: View, name: InstanceName, run: RunName, reason?: string): Decision {
   const key = instanceKey(name);
   const lease = view.leases.get(key);
@@ -38,10 +41,11 @@ export function decideUnregister(view: View, name: InstanceName, run: RunName, r
     ...(reason !== undefined && { reason }),
     ...(run.force && { force: true }),
   };
-  const last = view.services.get(name.service)?.instances.size === 1;
+  const service = view.services.get(name.service);
+  const goes = service?.instances.size === 1 && service.definition.formerUrls === undefined;
   const removed: Change = { kind: 'service-removed', service: name.service };
   return {
-    changes: last ? [unregistered, removed] : [unregistered],
+    changes: goes ? [unregistered, removed] : [unregistered],
     replaces: new Map([[key, lease.generation]]),
   };
 }

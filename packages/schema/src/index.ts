@@ -33,6 +33,7 @@ export {
   type AuthorizedRoles,
   access,
   authorizedRoles,
+  formerUrlsKept,
   publicPath,
   type ServiceDefinition,
   serviceDefinition,
