@@ -115,7 +115,7 @@ function describeInstance(
   known: Instance | undefined,
   now: number,
 ): Instance {
-  const { endpoints, merge, partial, version, zone, weight, tags, metadata, owner } = body;
+  const { endpoints, merge, partial, version, zone, weight, tags, metadata, owner, deprecated } = body;
   const { lease = { ttlMs: defaultLeaseMs } } = body;
   return {
     instanceId: id,
@@ -133,5 +133,17 @@ function describeInstance(
     ...(tags !== undefined && { tags }),
     ...(metadata !== undefined && { metadata }),
     ...(owner !== undefined && { owner }),
+    ...(deprecated !== undefined && {
+      deprecated: { ...deprecated, since: sinceWhen(deprecated, known, now) },
+    }),
   };
+}
+
+/** Said once it stays, so that saying it again changes nothing; never after the end itself. */
+function sinceWhen(
+  { sunset, since }: NonNullable<RegistrationBody['deprecated']>,
+  known: Instance | undefined,
+  now: number,
+): number {
+  return Math.min(since ?? known?.deprecated?.since ?? now, sunset);
 }
