@@ -21,6 +21,8 @@ export type {
   RegistrationChanges,
   RegistrationState,
   UnregisterOptions,
+  Updated,
+  UpdateOptions,
 } from './registration.ts';
 export type { DiscoveredInstance } from './view.ts';
 export { type WatchOptions, watch } from './watch.ts';
