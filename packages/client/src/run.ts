@@ -181,6 +181,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     if (onRefused === 'run') throw known;
     say(`refused: ${known.code}: ${known.message}`);
     if (!isReplaced()) process.exit(1);
+    await sleep(drainWaitMs); // nothing tells us when the gateways know of our successor
     await run.drain();
     process.exit(0); // a supervisor that restarts what failed would have the two take over from each other
   }
