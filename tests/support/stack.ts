@@ -78,6 +78,12 @@ export async function startTickets(registry: string, port = 0): Promise<Tickets>
   return { process, port: Number(listening), [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
+/** A command of `reg`, to its end. @throws with what it printed when it ends with another code than 0 */
+export async function runReg(registry: string, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await run([process.execPath, reg, ...args, '--registry', registry]);
+  return stdout.trim();
+}
+
 /** A token as `reg token` prints it. */
 export async function token({ roles }: { roles: readonly string[] }): Promise<string> {
   const { stdout } = await run([process.execPath, reg, 'token', '--sub', 'ada', '--roles', roles.join(',')], {

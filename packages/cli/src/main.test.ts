@@ -142,6 +142,17 @@ test('several endpoints, each of its type; a name of any letters; a table that s
   expect(stdout.split('\n')[1]).toMatch(/^Tïckets 日本 🎫.*http-get http:\/\/127.0.0.1:9001\/a, http-post /u);
 });
 
+test('a sunset is a date, told to callers and shown', async () => {
+  const service = freshService();
+  await regJson(registerArgs(service, '--sunset', '2027-01-31'));
+  const sunset = Date.UTC(2027, 0, 31);
+  expect(await regJson(['services', service.name])).toMatchObject([
+    { instances: [{ deprecated: { sunset } }] },
+  ]);
+  expect((await reg(['services', service.name])).stdout).toContain('up, sunset 2027-01-31');
+  expect(await reg(registerArgs(service, '--sunset', '31.1.2027'))).toMatchObject({ code: 2 });
+});
+
 test('endpoints as parts of one answer, each with its name', async () => {
   const service = freshService();
   const parts = registerArgs(service, '--endpoint', `${service.url}2`, '--merge', '--partial', 'allow');

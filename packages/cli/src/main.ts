@@ -20,6 +20,7 @@ import {
   jwtFlags,
   leaseOf,
   listOf,
+  momentOf,
   nameOf,
   networksOf,
   originsOf,
@@ -130,6 +131,7 @@ program
   .addOption(flag('--tag <text>', 'repeatable').argParser(collect))
   .addOption(flag('--meta <key=value>', 'repeatable').argParser(collect))
   .addOption(flag('--owner <text>', 'who looks after it'))
+  .addOption(flag('--sunset <date>', 'it is deprecated, and ends then: 2027-01-31').argParser(momentOf))
   .addOption(flag('--redefine', 'change url, roles or access for all instances'))
   .addOption(waitFlag())
   .addOption(registryFlag())

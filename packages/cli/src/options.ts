@@ -80,6 +80,13 @@ export function durationOf(text: string): number {
   throw new InvalidArgumentError('It must be a duration, like 500ms, 10s, 5m or 1h.');
 }
 
+/** Milliseconds since 1970. Without a time it is the beginning of that day in UTC, as in ECMAScript. */
+export function momentOf(text: string): number {
+  const moment = /^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(moment)) return moment;
+  throw new InvalidArgumentError('It must be a date of ISO 8601, like 2027-01-31 or 2027-01-31T18:00:00Z.');
+}
+
 export function leaseOf(text: string): 'none' | { ttlMs: number } {
   return text === 'none' ? 'none' : { ttlMs: durationOf(text) };
 }

@@ -223,6 +223,22 @@ test('a process that may start no thread registers all the same', async () => {
   expect(script.stderr()).toBe('');
 });
 
+const successor = {
+  url: '/ends',
+  endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }],
+  authorizedRoles: [],
+};
+
+/** Answers when it is told to. */
+const slowServer = `
+  const { createServer } = await import('node:http');
+  const server = createServer((_, response) => {
+    console.log('asked');
+    process.once('SIGUSR2', () => response.end('answered'));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = 'http://127.0.0.1:' + server.address().port;`;
+
 test('onRefused exit: one line, exit code 1', async () => {
   await using registry = await startRegistry();
   const refused = `{ ...${service}, url: 'wrong', onRefused: 'exit' }`;
@@ -231,27 +247,51 @@ test('onRefused exit: one line, exit code 1', async () => {
   expect(script.stderr()).toMatch(/^reg: ends \(127\.0\.0\.1-9\): refused: invalid_request: url: .*\n$/);
 });
 
-test('onRefused exit, refused later: the service ends for a supervisor to see', async () => {
+test('onRefused exit, replaced by a newer run: what is in flight is answered, then it ends well', async () => {
   await using registry = await startRegistry();
   const leased = `{ ...${service}, lease: { ttlMs: 1_000 }, onRefused: 'exit' }`;
   await using script = await runScript(
-    `setInterval(() => {}, 1_000); await client.register(${leased});`,
+    `${slowServer} await client.register(${leased}); console.log('at ' + url);`,
     registry,
   );
-  await eventually(
-    () => registry.listed('ends'),
-    (all) => all.length === 1,
-  );
-  const successor = {
-    url: '/ends',
-    endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }],
-    authorizedRoles: [],
-  };
+  const [, url = ''] = await script.printed(/^at (.*)$/m);
+  const slow = fetch(url).then((response) => response.text());
+  await script.printed(/^asked$/m);
   await registry.put('ends', '127.0.0.1-9', { ...successor, runId: 'successor' });
-  expect(await script.ended).toEqual({ code: 1, signal: null });
+  await script.printed(/refused: generation_superseded/);
+  expect(await Promise.race([script.ended, 'running'])).toBe('running');
+  script.kill('SIGUSR2');
+  expect(await slow).toBe('answered');
+  expect(await script.ended).toEqual({ code: 0, signal: null });
   expect(script.stderr()).toMatch(/^reg: ends .*refused: generation_superseded: .*\n$/);
   expect((await registry.listed('ends')).map(({ runId }) => runId)).toEqual(['successor']);
 });
+
+// Story: a run that was replaced let go of the signals, so that SIGTERM, which a deployment sends once the
+// new run is there, cut off the requests that the old one was still answering.
+test.each([0, 1])(
+  'a replaced run answers what is in flight before SIGTERM ends it (heard of it: %i)',
+  async (heard) => {
+    await using registry = await startRegistry();
+    const leased = `{ ...${service}, lease: { ttlMs: ${heard ? 1_000 : 60_000} } }`;
+    await using script = await runScript(
+      `${slowServer} await client.register(${leased}); console.log('at ' + url);`,
+      registry,
+    );
+    const [, url = ''] = await script.printed(/^at (.*)$/m);
+    const slow = fetch(url).then((response) => response.text());
+    await script.printed(/^asked$/m);
+    await registry.put('ends', '127.0.0.1-9', { ...successor, runId: 'successor' });
+    if (heard) await script.printed(/generation_superseded/);
+
+    script.kill('SIGTERM');
+    script.kill('SIGUSR2');
+    expect(await slow).toBe('answered');
+    expect(await script.ended).toEqual({ code: null, signal: 'SIGTERM' });
+    expect((await registry.listed('ends')).map(({ runId }) => runId)).toEqual(['successor']);
+    if (!heard) expect(script.stderr()).toBe('');
+  },
+);
 
 // Story: a process woke up from a long pause and renewed what was no longer its own.
 test('paused past its lease, a process cannot push out its successor', async () => {

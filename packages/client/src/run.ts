@@ -9,7 +9,13 @@ import { answerMs } from './changes.ts';
 import { countRequests } from './in-flight.ts';
 import { type Holding, nextStep, type Step } from './keep-lease.ts';
 import type { LastWord } from './last-word.ts';
-import type { RegisterOptions, RegistrationChanges, RegistrationState } from './registration.ts';
+import type {
+  RegisterOptions,
+  RegistrationChanges,
+  RegistrationState,
+  Updated,
+  UpdateOptions,
+} from './registration.ts';
 import { createBearer } from './token.ts';
 import { createTransport } from './transport.ts';
 
@@ -35,7 +41,7 @@ export interface Run {
   join(): Promise<void>;
   /** @returns the gateways that did not apply it in time; undefined where that is not known. @throws when it ended */
   waitForGateways(): Promise<readonly string[] | undefined>;
-  update(changes: RegistrationChanges): Promise<void>;
+  update(changes: RegistrationChanges, options?: UpdateOptions): Promise<Updated>;
   /** Gets nothing new, and waits for requests in flight. Never rejects: what failed is logged. */
   drain(): Promise<void>;
   /** @throws where no registry answered */
@@ -52,7 +58,7 @@ export interface Run {
 export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
   const { registry, token, server, drainMs = 5_000, onRefused = 'run', waitFor, ...others } = options;
   const { log = console.error, ...given } = others;
-  if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
+  checkWaitFor(waitFor);
   const addresses = registryAddresses(registry);
   const bearer = createBearer(token);
   const transport = createTransport(addresses, bearer);
@@ -67,6 +73,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   const path = pathOf(registration, instanceId);
   const requests = countRequests(server);
   const stopping = new AbortController();
+  const unregistering = new AbortController();
 
   let state: RegistrationState = 'lost';
   let refusal: ProblemCode | undefined;
@@ -157,6 +164,9 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
 
   const stop = () => stopping.abort(regError('instance_not_found', 'this registration has ended'));
 
+  /** A newer run took over: nothing is left to be said, but what is in flight here is still to be answered. */
+  const isReplaced = () => refusal === 'generation_superseded' && generation !== undefined;
+
   /** Nothing is left to be said. */
   function finish(last: 'refused' | 'unregistered'): void {
     state = last;
@@ -172,10 +182,16 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     if (stopping.signal.aborted) throw stopping.signal.reason;
     const known = isRegError(error) ? error : regError('internal', String(error), { cause: error });
     refusal = known.code;
-    finish('refused');
+    if (isReplaced()) {
+      state = 'refused';
+      stop(); // and stays held: a signal finds it and waits for its requests
+    } else finish('refused');
     if (onRefused === 'run') throw known;
     say(`refused: ${known.code}: ${known.message}`);
-    process.exit(1);
+    if (!isReplaced()) process.exit(1);
+    await sleep(drainWaitMs); // nothing tells us when the gateways know of our successor
+    await run.drain();
+    process.exit(0); // a supervisor that restarts what failed would have the two take over from each other
   }
 
   async function join(): Promise<void> {
@@ -187,9 +203,18 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       });
   }
 
+  /** In turn with its waiting: else that would say once more what the next update changes. */
+  async function update(changes: RegistrationChanges, options: UpdateOptions = {}): Promise<Updated> {
+    checkWaitFor(options.waitFor);
+    return inTurn(async () => {
+      await send({ ...registration, ...changes });
+      return { missing: options.waitFor && (await waitForGateways()) };
+    });
+  }
+
   /**
    * Registers once more, which changes nothing and waits. Apart from `join`, since the lease must be renewed
-   * meanwhile; and not in turn, since a registration that is due again must not wait behind it.
+   * meanwhile; and there not in turn, since a registration that is due again must not wait behind it.
    */
   async function waitForGateways(): Promise<readonly string[] | undefined> {
     const { signal } = stopping;
@@ -207,22 +232,24 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   }
 
   async function drainNow(): Promise<void> {
-    if (stopping.signal.aborted) return;
+    if (stopping.signal.aborted && !isReplaced()) return;
     const query = { runId, waitFor: 'gateways', wait: `${drainWaitMs}ms` };
     const listed = state === 'registered';
-    state = 'leaving';
+    if (!isReplaced()) state = 'leaving';
     try {
       if (listed)
         await transport.call('drain', { path, query, timeoutMs: drainWaitMs + 500, signal: stopping.signal });
     } catch (error) {
-      if (!stopping.signal.aborted) say(`not drained: ${(error as Error).message}`);
+      const replaced = isRegError(error) && error.code === 'generation_superseded';
+      if (!stopping.signal.aborted && !replaced) say(`not drained: ${(error as Error).message}`);
     }
-    const inFlight = await requests.idle(drainMs, stopping.signal);
+    const inFlight = await requests.idle(drainMs, unregistering.signal);
     if (inFlight > 0) say(`${inFlight} requests still in flight after ${drainMs} ms`);
   }
 
   async function unregisterNow(): Promise<void> {
-    if (refusal) return;
+    unregistering.abort();
+    if (refusal) return finish('refused');
     state = 'unregistered';
     stop();
     try {
@@ -243,12 +270,12 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     refusal: () => refusal,
     join,
     waitForGateways,
-    update: (changes) => inTurn(() => send({ ...registration, ...changes })),
+    update,
     drain: () => (drained ??= drainNow()),
     unregister: () => (ended ??= unregisterNow()),
     say,
     lastWord() {
-      if (!sent) return undefined;
+      if (!sent || refusal) return undefined;
       return {
         addresses: addresses.map(String),
         path: operationPath('unregister', path, { runId }),
@@ -272,6 +299,10 @@ function pathOf({ name }: Registration, instanceId: string): { service: string; 
   if (!isSegment(name)) throw invalid('name', 'must be text, and not "." or ".."');
   if (!isSegment(instanceId)) throw invalid('instanceId', 'must be text, and not "." or ".."');
   return { service: name, id: instanceId };
+}
+
+function checkWaitFor(waitFor: unknown): void {
+  if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
 }
 
 function invalid(field: string, message: string): RegError {

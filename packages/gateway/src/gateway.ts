@@ -7,6 +7,7 @@ import { begin, type Exchange } from './exchange.ts';
 import { type Health, healthOf } from './health.ts';
 import { followCatalog } from './routes/follow-catalog.ts';
 import { keepOnDisk } from './routes/keep-on-disk.ts';
+import { laterRoute } from './routes/route.ts';
 import type { RouteTable } from './routes/route-table.ts';
 import { accept } from './stages/accept.ts';
 import { authenticate } from './stages/authenticate.ts';
@@ -121,7 +122,8 @@ export function createGateway({
     exchange.subject = principal?.subject;
     const grant = authorize(principal, route.definition); // 403, the only maker of a Grant
     if (isRefusal(grant)) return grant;
-    return dispatch(grant, route, accepted, exchange, { upstreamTimeoutMs, requestTimeoutMs, now }); // 501–504
+    const later = () => laterRoute(route, table?.at(route.definition.url));
+    return dispatch(grant, route, accepted, exchange, { upstreamTimeoutMs, requestTimeoutMs, now, later }); // 501–504
   }
 
   function refusalFor(error: unknown): Refusal {

@@ -23,6 +23,7 @@ import {
 import type { Decision } from './decision.ts';
 import { grantRun, type Lease } from './lease.ts';
 import { describe } from './leave.ts';
+import { asMoved } from './move-path.ts';
 import { type InstanceName, instanceKey, type ServiceState, type View } from './store.ts';
 import { checkRegistrant, checkService, type Writer } from './writer.ts';
 
@@ -102,7 +103,8 @@ function decideDefinition(
   grants: readonly PathGrant[],
 ): Change[] {
   const { url, authorizedRoles, access = 'token' } = body;
-  const wanted: ServiceDefinition = { name, url, authorizedRoles, access };
+  const said: ServiceDefinition = { name, url, authorizedRoles, access };
+  const wanted = service ? asMoved(said, service.definition, body.redefine) : said;
   const fields = service ? differingFields(service.definition, wanted) : ['name', 'url'];
   if (fields.length === 0) return [];
   if (service && !body.redefine && othersListed(service, id)) refuseConflict(service.definition, fields);
@@ -126,7 +128,7 @@ function describeInstance(
   known: Instance | undefined,
   now: number,
 ): Instance {
-  const { endpoints, merge, partial, version, zone, weight, tags, metadata, owner } = body;
+  const { endpoints, merge, partial, version, zone, weight, tags, metadata, owner, deprecated } = body;
   const { lease = { ttlMs: defaultLeaseMs } } = body;
   return {
     instanceId: id,
@@ -145,5 +147,17 @@ function describeInstance(
     ...(metadata !== undefined && { metadata }),
     ...(owner !== undefined && { owner }),
     ...(registrant !== undefined && { registrant }),
+    ...(deprecated !== undefined && {
+      deprecated: { ...deprecated, since: sinceWhen(deprecated, known, now) },
+    }),
   };
+}
+
+/** Said once it stays, so that saying it again changes nothing; never after the end itself. */
+function sinceWhen(
+  { sunset, since }: NonNullable<RegistrationBody['deprecated']>,
+  known: Instance | undefined,
+  now: number,
+): number {
+  return Math.min(since ?? known?.deprecated?.since ?? now, sunset);
 }

@@ -51,6 +51,24 @@ test('register answers with what it granted; the readable document of the origin
   });
 });
 
+test('deprecated since it was first said; said again it is no change, and it never begins after its end', async () => {
+  await using opened = openRegistry();
+  const { registry, clock } = opened;
+  const since = clock.now();
+  const sunset = since + 60_000;
+  const deprecated = () => registry.getService('tickets').instances[0]?.deprecated;
+  await registry.register(one, bodyOf(one, { runId: 'a', deprecated: { sunset } }));
+  const before = registry.position();
+  await clock.advance(4_000);
+  await registry.register(one, bodyOf(one, { runId: 'a', deprecated: { sunset } }));
+  expect(registry.position()).toEqual(before);
+  expect(deprecated()).toEqual({ sunset, since });
+  await registry.register(one, bodyOf(one, { runId: 'a', deprecated: { sunset: 7 } }));
+  expect(deprecated()).toEqual({ sunset: 7, since: 7 });
+  await registry.register(one, bodyOf(one, { runId: 'a' }));
+  expect(deprecated()).toBeUndefined();
+});
+
 test('the same run with the same content renews its lease and is no change', async () => {
   await using opened = openRegistry();
   const { registry, clock } = opened;

@@ -41,6 +41,7 @@ export {
   type AuthorizedRoles,
   access,
   authorizedRoles,
+  formerUrlsKept,
   publicPath,
   type ServiceDefinition,
   serviceDefinition,

@@ -4,7 +4,8 @@ import { generation, leaseSetting } from './lease.ts';
 import { instanceId } from './names.ts';
 import { registration } from './registration.ts';
 
-const { endpoints, merge, partial, runId, version, zone, weight, tags, metadata, owner } = registration.shape;
+const { endpoints, merge, partial, runId, version, zone, weight, tags, metadata, owner, deprecated } =
+  registration.shape;
 
 /** `draining`: it finishes what it has and gets nothing new. */
 export const instanceState = z.enum(['up', 'draining']);
@@ -27,6 +28,7 @@ export const instance = z.strictObject({
   owner,
   /** Whose token registered it, as the registry saw it; without: nobody's, or an operator's. */
   registrant: z.string().min(1).max(300).optional(),
+  deprecated,
   /** When this run joined, in milliseconds since 1970. */
   registeredAt: z.int().min(0),
 });

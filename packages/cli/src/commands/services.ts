@@ -30,10 +30,11 @@ function rowsOf(service: ListedService): string[][] {
   const { name, url, instances } = service;
   const shared = [name, url, rolesText(service)];
   if (instances.length === 0) return [[...shared, '', 'down', '', '', '']];
-  return instances.map(({ instanceId, state, lease, version = '', endpoints }) => {
+  return instances.map(({ instanceId, state, lease, version = '', endpoints, deprecated }) => {
     const leaseText = typeof lease === 'object' ? `${lease.ttlMs / 1_000}s` : 'none';
     const addresses = endpoints.map(({ type, url }) => (type === 'http' ? url : `${type} ${url}`));
-    return [...shared, instanceId, state, leaseText, version, addresses.join(', ')];
+    const stateText = deprecated ? `${state}, sunset ${dayOf(deprecated.sunset)}` : state;
+    return [...shared, instanceId, stateText, leaseText, version, addresses.join(', ')];
   });
 }
 
@@ -42,4 +43,8 @@ function rolesText({ access, authorizedRoles }: ListedService): string {
   if (!Array.isArray(authorizedRoles)) return `any of ${authorizedRoles.anyOf.join(', ')}`;
   if (authorizedRoles.length === 0) return '(any token)';
   return authorizedRoles.join(', ');
+}
+
+function dayOf(moment: number): string {
+  return new Date(moment).toISOString().slice(0, 10);
 }

@@ -1,4 +1,5 @@
 // What matches a request: a service's public path, who may call it, and where it goes, by method.
+import { isDeepStrictEqual } from 'node:util';
 import type { ServiceDefinition } from '@reg/schema';
 import type { Target, Upstream } from '../upstreams/upstream.ts';
 
@@ -50,6 +51,15 @@ export function compileRoute(
     takes: { read: takes('read'), post: takes('post'), other: takes('other') },
     rotation,
   };
+}
+
+/**
+ * What stands in a later table for `route`: the same service, shown at the same path to the same callers,
+ * so that what was granted holds. Undefined: nothing does, or it is the same.
+ */
+export function laterRoute(route: Route, later: Route | undefined): Route | undefined {
+  if (later === undefined || later === route) return undefined;
+  return isDeepStrictEqual(later.definition, route.definition) ? later : undefined;
 }
 
 function targetFor({ instance, targets }: Upstream, method: MethodClass): Target | undefined {

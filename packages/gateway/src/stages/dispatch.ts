@@ -18,6 +18,8 @@ export interface DispatchOptions {
   /** Until the head of an answer, over all attempts. */
   readonly requestTimeoutMs: number;
   readonly now: () => number;
+  /** What stands for the route in the newest table, if that is another (`laterRoute`). */
+  readonly later: () => Route | undefined;
 }
 
 /** How long others are preferred to an instance that broke: the registry knows by then, or it is back. */
@@ -29,7 +31,7 @@ export async function dispatch(
   route: Route,
   accepted: Accepted,
   exchange: Exchange,
-  { upstreamTimeoutMs, requestTimeoutMs, now }: DispatchOptions,
+  { upstreamTimeoutMs, requestTimeoutMs, now, later }: DispatchOptions,
 ): Promise<Answer | Merged | Refusal> {
   if (route.upstreams.length > 0 && speaksNoHttp(route)) {
     return refuse('endpoint_type_unsupported', 'its endpoints are all of type amqp, which is not spoken yet');
@@ -41,7 +43,9 @@ export async function dispatch(
   let fresh = false;
   let refusal = refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
   for (;;) {
-    const choice = pickInstance(choices, route.rotation, tried, now());
+    const choice =
+      pickInstance(choices, route.rotation, tried, now()) ??
+      (exchange.attempts > 0 ? newcomer(later(), request.method, tried, now()) : undefined);
     if (!choice) return refusal;
     exchange.attempts++;
     const { upstream, target } = choice;
@@ -71,6 +75,19 @@ export async function dispatch(
       return refusal;
     }
   }
+}
+
+/**
+ * All that the exchange began with failed, and it may be tried again: an instance that was restarted or
+ * handed over meanwhile is only in the newest table.
+ */
+function newcomer(
+  later: Route | undefined,
+  method: string,
+  tried: readonly Upstream[],
+  now: number,
+): Choice | undefined {
+  return later && pickInstance(later.choices[methodClass(method)], later.rotation, tried, now);
 }
 
 /** Until the answer's head is there, a client that leaves ends the attempt. */

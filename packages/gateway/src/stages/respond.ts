@@ -2,7 +2,7 @@
 import { regError, toProblem } from '@reg/schema/problem';
 import type { Body, BodySink, Exchange, ResponseListener } from '../exchange.ts';
 import { responseHeaders } from '../headers/forward.ts';
-import type { RawHeaders } from '../headers/raw-headers.ts';
+import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
 import type { Answer } from '../upstreams/attempt.ts';
 import type { Merged } from './merge-parts.ts';
 import type { Refusal } from './refusal.ts';
@@ -37,6 +37,7 @@ function sendMerged(exchange: Exchange, { text, partial }: Merged): void {
     'Cache-Control',
     'no-store',
     ...(partial === undefined ? [] : ['X-Reg-Partial', partial]),
+    ...(exchange.upstream?.notice ?? []),
   ]);
 }
 
@@ -63,9 +64,18 @@ function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): Prom
   exchange.status = status;
   const kept =
     status === 204 || status === 101 ? withoutLength(responseHeaders(headers)) : responseHeaders(headers);
+  pushNotice(kept, exchange.upstream?.notice ?? []);
   kept.push('X-Request-Id', exchange.requestId);
   exchange.response.head(status, kept);
   return new Promise((resolve) => new Relay(exchange, body, resolve).start());
+}
+
+/** What the upstream says of the one resource is nearer than what is said of the whole instance. */
+function pushNotice(headers: string[], notice: readonly string[]): void {
+  for (let at = 0; at + 1 < notice.length; at += 2) {
+    const [name = '', value = ''] = notice.slice(at, at + 2);
+    if (headerValues(headers, name.toLowerCase()).length === 0) headers.push(name, value);
+  }
 }
 
 /** RFC 9110 §8.6: a 204 or 1xx must not have one, and some clients wait for that many bytes. */

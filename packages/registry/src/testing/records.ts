@@ -1,11 +1,9 @@
 // Changes as the rules would make them, for tests that write to a store directly.
 import type { Change, Instance } from '@reg/schema';
 
-export function service(name: string): Change {
-  return {
-    kind: 'service-updated',
-    service: { name, url: `/${name}`, authorizedRoles: [], access: 'token' },
-  };
+export function service(name: string, formerUrls?: string[]): Change {
+  const definition = { name, url: `/${name}`, authorizedRoles: [], access: 'token' as const };
+  return { kind: 'service-updated', service: { ...definition, ...(formerUrls && { formerUrls }) } };
 }
 
 function instance(id: string, generation: number): Instance {
