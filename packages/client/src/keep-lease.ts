@@ -15,6 +15,9 @@ export type Step = { readonly do: 'renew' | 'register'; readonly inMs: number } 
 /** A longer lease must not make a registry that was restarted wait longer for us. */
 const maxRenewalMs = 10_000;
 
+/** There is still something to keep. */
+const renewAgainMs = 500;
+
 /** @param error why the last step failed; left out where it succeeded */
 export function nextStep(
   last: 'renew' | 'register',
@@ -28,7 +31,7 @@ export function nextStep(
   if (error.code === 'generation_superseded') return { do: 'stop' }; // never push out the successor
   if (error.code === 'instance_not_found') return { do: 'register', inMs: 0 }; // it forgot us
   if (last === 'register' && isPermanent(error)) return { do: 'stop' };
-  if (last === 'renew' && now < leaseEndsAt) return { do: 'renew', inMs: 500 };
+  if (last === 'renew' && now < leaseEndsAt) return { do: 'renew', inMs: renewAgainMs };
   return { do: 'register', inMs: backoffMs(failures, random) };
 }
 

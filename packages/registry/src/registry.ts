@@ -4,6 +4,7 @@ import {
   type Catalog,
   type ChangeSet,
   isRegError,
+  type LoopLoad,
   type Position,
   type RegistrationBody,
   type Reply,
@@ -33,6 +34,8 @@ export interface Waiting {
 /** A renewal as it is asked for. */
 export interface RenewalRequest extends InstanceName {
   readonly generation: number;
+  /** Kept with the lease, in memory: no change, so nobody is woken. */
+  readonly load?: LoopLoad | undefined;
 }
 
 /**
@@ -45,7 +48,7 @@ export interface Registry extends ReadWaits {
     body: RegistrationBody,
     waiting?: Waiting,
   ): Promise<Reply<'register'> & { created: boolean }>;
-  renew(name: InstanceName, generation: number): Promise<Reply<'renew'>>;
+  renew(name: InstanceName, generation: number, load?: LoopLoad): Promise<Reply<'renew'>>;
   renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>>;
   drain(
     name: InstanceName,
@@ -123,13 +126,13 @@ export function createRegistry({
   }
 
   /** @throws `instance_not_found`, `generation_superseded` */
-  function decideRenewal({ generation, ...name }: RenewalRequest, now: number): Renewal {
+  function decideRenewal({ generation, load, ...name }: RenewalRequest, now: number): Renewal {
     const key = instanceKey(name);
     const lease = view.leases.get(key);
     checkRun(lease ?? view.tombstones.get(key), { generation }, describe(name));
     if (!lease)
       throw regError('instance_not_found', `the lease of ${describe(name)} has ended: register again`);
-    return { key, generation, expiresAt: renewedUntil(lease, now) };
+    return { key, generation, expiresAt: renewedUntil(lease, now), load };
   }
 
   async function renewOne(renewal: Renewal, name: InstanceName): Promise<void> {
@@ -140,9 +143,10 @@ export function createRegistry({
   async function renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>> {
     const now = clock.now();
     const allowed: Renewal[] = [];
-    const results = renewals.map(({ service, id, generation }) => {
+    const results = renewals.map((request) => {
+      const { service, id } = request;
       try {
-        const renewal = decideRenewal({ service, id, generation }, now);
+        const renewal = decideRenewal(request, now);
         allowed.push(renewal);
         return { service, id, leaseUntil: renewal.expiresAt };
       } catch (error) {
@@ -204,8 +208,8 @@ export function createRegistry({
       const missing = await missingAt(position, waiting, 5_000);
       return { instanceId, generation, leaseUntil, ...position, ...missing, created: join.created };
     },
-    async renew(name, generation) {
-      const renewal = decideRenewal({ ...name, generation }, clock.now());
+    async renew(name, generation, load) {
+      const renewal = decideRenewal({ ...name, generation, load }, clock.now());
       await renewOne(renewal, name);
       return { leaseUntil: renewal.expiresAt };
     },

@@ -50,7 +50,7 @@ export function createHandlers(registry: Registry): Handlers {
       return { status: created ? 201 : 200, content: reply };
     },
     async renew({ parameters, body }) {
-      return ok(await registry.renew(parameters, body.generation));
+      return ok(await registry.renew(parameters, body.generation, body.load));
     },
     async renewMany({ body }) {
       return ok(await registry.renewMany(body.renewals));

@@ -34,9 +34,9 @@ export function deafTo(dead: readonly ListedRun[], registry: Registry): Registry
       const { generation, leaseUntil } = run;
       return { instanceId: name.id, generation, leaseUntil, ...registry.position(), created: false };
     },
-    async renew(name, generation) {
+    async renew(name, generation, load) {
       const run = find(name, { generation });
-      return run ? { leaseUntil: run.leaseUntil } : registry.renew(name, generation);
+      return run ? { leaseUntil: run.leaseUntil } : registry.renew(name, generation, load);
     },
     async renewMany(renewals) {
       return { results: (await Promise.all(renewals.map(renewOne))).flat() };
