@@ -1,11 +1,15 @@
 // A busy event loop is no dead service, and one that stands still for good is: real processes whose main
 // thread works until a file appears, so that nothing here waits for a time.
-import { writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { ListedInstance } from '@reg/schema';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
+import { skipWithout } from '../../../tests/support/part.ts';
 import type { StartedProcess } from '../../../tests/support/process.ts';
+import { run } from '../../../tests/support/run.ts';
 import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
+import { startProxy } from '../testing/proxy.ts';
 import { startRegistry, type TestRegistry } from '../testing/registry.ts';
 import { runScript, service } from '../testing/script.ts';
 
@@ -186,6 +190,33 @@ test('where no thread may start, the main thread renews, and that is said once',
   expect(script.stderr()).toMatch(/^reg: ends .*no thread may start here.*\n$/);
   expect(await registry.listed('ends')).toEqual([]);
 });
+
+test.skipIf(skipWithout('openssl', spawnSync('openssl', ['version']).status === 0))(
+  'a certificate that the process is told not to check is not checked by the thread either',
+  async () => {
+    await using folder = await temporaryFolder();
+    const [key, cert] = [`${folder.path}/key.pem`, `${folder.path}/cert.pem`];
+    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=reg'];
+    await run(['openssl', 'req', '-x509', ...kind, '-keyout', key, '-out', cert]);
+    await using registry = await startRegistry();
+    await using proxy = await startProxy(registry.url, {
+      key: await readFile(key, 'utf8'),
+      cert: await readFile(cert, 'utf8'),
+    });
+    await using script = await runScript(holds, proxy, ['--no-warnings'], {
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    });
+    await script.printed(/^registered$/m);
+    const before = await listedAs(registry);
+    await eventually(
+      () => listedAs(registry),
+      (now) => Number(now?.leaseUntil) > Number(before?.leaseUntil) + 1_000,
+    );
+    script.kill('SIGTERM');
+    await script.ended;
+    expect(script.stderr()).toBe('');
+  },
+);
 
 // Story: a process woke up from a long pause and renewed what was no longer its own.
 test('paused past its lease, a process cannot push out its successor', async () => {

@@ -53,6 +53,9 @@ async function speak({ words, done, limitMs }: Extract<ToKeeper, { do: 'speak' }
   Atomics.notify(done, 0);
 }
 
+// Node's own warnings: the main thread says them already, or was told not to.
+process.removeAllListeners('warning');
+
 parentPort?.on('message', (message: ToKeeper) => {
   if (message.do === 'keep') void keep(message);
   else if (message.do === 'speak') void speak(message);

@@ -9,9 +9,10 @@ export function runScript(
   statement: string,
   registry: { readonly url: string },
   nodeOptions: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<StartedProcess> {
   const client = new URL('../dist/index.js', import.meta.url).href;
   const source = `import * as client from ${JSON.stringify(client)}; ${statement}`;
   const nodeArguments = [...nodeOptions, '--input-type=module', '--eval', source];
-  return startProcess('node', nodeArguments, { env: { REG_REGISTRY: registry.url } });
+  return startProcess('node', nodeArguments, { env: { ...env, REG_REGISTRY: registry.url } });
 }
