@@ -9,10 +9,16 @@ import {
   type RegError,
   regError,
 } from '@reg/schema/problem';
+import { authorizationOf } from './registry-token.ts';
 
-export interface Call {
+/** Where the registry is, and what it is shown. */
+export interface RegistryAccess {
   /** One address or several, separated by commas: the next is tried where one does not answer, or with 503. */
   readonly registry: string;
+  readonly registryToken?: string | undefined;
+}
+
+interface Call extends RegistryAccess {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | boolean | undefined>>;
   readonly body?: unknown;
@@ -36,7 +42,8 @@ export async function callRegistry<Name extends OperationName>(name: Name, call:
 }
 
 async function callAddress(address: string, name: OperationName, call: Call): Promise<unknown> {
-  const { parameters, query, body } = call;
+  const { parameters, query, body, registryToken } = call;
+  const authorization = authorizationOf(registryToken);
   let status: number;
   let text: string;
   try {
@@ -44,10 +51,11 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
       method: operations[name].method,
       redirect: 'manual',
       signal: AbortSignal.timeout(answerWithinMs),
-      ...(body !== undefined && {
-        body: JSON.stringify(body),
-        headers: { 'content-type': 'application/json' },
-      }),
+      headers: {
+        ...authorization,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     status = response.status;
     text = await response.text();

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, get as httpGet } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import { createRegistryServer } from '@reg/registry/http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { startProcess } from '../../../tests/support/process.ts';
+import { operatorToken, signed } from '../../../tests/support/registry-token.ts';
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 if (!existsSync(main)) throw new Error('build first: npx pnpm@12.21.0 build');
@@ -339,6 +340,40 @@ test.each([
   ],
   [['up', '--gateway-port', '65536'], /^error: .*must be a port.*\n$/],
   [['up', '--host', '0.0.0.0'], /^error: --host 0.0.0.0 is not loopback: .*credentials.*\n$/],
+  [
+    ['up', '--host', '0.0.0.0', '--registry-token', operatorToken],
+    /^error: --host 0.0.0.0 is not loopback: .*: --jwt-secret\n$/,
+  ],
+  [
+    ['up', '--host', '0.0.0.0', '--jwt-secret', 'a secret of 32 bytes or more, for this test'],
+    /^error: --host 0.0.0.0 is not loopback: .*: --registry-token\n$/,
+  ],
+  [['up', '--host', '192.0.2.1', '--registry-only'], /^error: .*: --registry-token\n$/],
+  [['up', '--host', '192.0.2.1', '--gateway-only'], /^error: .*: --jwt-secret\n$/],
+  [['up', '--registry-token', 'short'], /^error: --registry-token: .*at least 32 bytes, this one has 5\n$/],
+  [['up', '--registry-token', ` ${operatorToken}`], /^error: --registry-token: .*white space\n$/],
+  [['up', '--registry-token', `${operatorToken}\n`], /^error: --registry-token: no header can carry it\n$/],
+  [['up', '--registry-token', signed()], /^error: --registry-token: the operator's own is needed.*\n$/],
+  [
+    ['up', '--registry-token', operatorToken, '--jwt-secret', operatorToken],
+    /^error: --registry-token must be another secret than --jwt-secret\n$/,
+  ],
+  [['up', '--revoked', '/dev/null'], /^error: --revoked needs --registry-token.*\n$/],
+  [['services', '--registry-token', 'a\nb'], /^error: --registry-token: no header can carry it\n$/],
+  [['token', '--for', 'registry', '--services', 'a'], /^error: --for registry needs the operator's.*\n$/],
+  [
+    ['token', '--for', 'registry', '--registry-token', operatorToken],
+    /^error: .*--services, or --read-only\n$/,
+  ],
+  [
+    ['token', '--for', 'registry', '--registry-token', operatorToken, '--services', 'a*b'],
+    /^error: --services: may have a \* at its end only\n$/,
+  ],
+  [
+    ['token', '--for', 'registry', '--registry-token', signed(), '--services', 'a'],
+    /^error: --registry-token: the operator's own is needed.*\n$/,
+  ],
+  [['token', '--sub', 'ada', '--services', 'a'], /^error: --services and --read-only need --for registry\n$/],
   [['up', '--allow-origin', 'https://app.example/path'], /^error: .*must be an origin.*\n$/],
   [['up', '--registry-only', '--gateway-only'], /^error: .*cannot be used.*\n$/],
   [['up', '--jwt-secret', 'short'], /^error: --jwt-secret: .*at least 32 bytes.*\n$/],
@@ -532,4 +567,56 @@ test('the roles go into the claim that up reads; scope is words', async () => {
     code: 2,
     stderr: expect.stringMatching(/^error: no JWT secret in .*\n$/),
   });
+});
+
+test('a token for the registry names its services, itself and its end; --json shows its id', async () => {
+  const env = { REG_REGISTRY_TOKEN: operatorToken };
+  const args = ['token', '--for', 'registry', '--services', 'tickets, billing-*'];
+  const { token, jti } = await regJson([...args, '--sub', 'deploy', '--ttl', '90s'], env);
+  const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
+  expect(claims).toMatchObject({
+    aud: 'reg-registry',
+    jti,
+    sub: 'deploy',
+    services: ['tickets', 'billing-*'],
+  });
+  expect(claims.exp - claims.iat).toBe(90);
+  expect(claims).not.toHaveProperty('iss');
+  const { stdout } = await reg([...args, '--read-only'], env);
+  const plain = JSON.parse(Buffer.from(stdout.split('.')[1] ?? '', 'base64url').toString());
+  expect(plain).toMatchObject({
+    readOnly: true,
+    services: ['tickets', 'billing-*'],
+    jti: expect.any(String),
+  });
+  expect(plain).not.toHaveProperty('sub');
+  expect(plain.jti).not.toBe(jti);
+});
+
+test('a list of revoked ids is read again when it changes; one that is gone keeps what it said last', async () => {
+  const revoked = join(folder, 'revoked');
+  await writeFile(revoked, 'other\n');
+  const env = { REG_REGISTRY_TOKEN: operatorToken };
+  const flags = ['--registry-only', '--registry-port', '0', '--revoked', revoked];
+  await using up = await start(['up', ...flags, '--json', '--log', 'pretty'], env);
+  const [line] = await up.printed(/^\{"registry".*\}$/m);
+  const { registry: url } = JSON.parse(line);
+  const { token, jti } = await regJson(['token', '--for', 'registry', '--read-only'], env);
+  const status = async () =>
+    (await fetch(`${url}/v1/services`, { headers: { authorization: `Bearer ${token}` } })).status;
+  expect(await status()).toBe(200);
+  await writeFile(`${revoked}.new`, ` other \n\n${jti}\n`);
+  await rename(`${revoked}.new`, revoked);
+  await eventually(status, (now) => now === 401);
+
+  await rm(revoked);
+  await up.printed(/--revoked .* cannot be read, what it said last stays: ENOENT.*$/m);
+  expect(await status()).toBe(401);
+  await writeFile(revoked, '');
+  await up.printed(/--revoked .* is read again$/m);
+  expect(await status()).toBe(200);
+  expect(up.stderr()).not.toContain(token);
+
+  const missing = await reg(['up', ...flags.slice(0, -1), join(folder, 'no such file')], env);
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: .*no such file.*\n$/) });
 });

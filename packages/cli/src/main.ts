@@ -24,6 +24,7 @@ import {
   originsOf,
   portOf,
   registryFlag,
+  registryTokenFlag,
   runIdFlag,
   waitFlag,
 } from './options.ts';
@@ -49,10 +50,12 @@ const up = program
   .addOption(
     flag('--registry-port <port>', 'of the registry API, 0: any free one').argParser(portOf).default(3100),
   )
-  .addOption(flag('--host <address>', 'loopback address to listen on').default('127.0.0.1'))
+  .addOption(flag('--host <address>', 'to listen on; beyond loopback needs credentials').default('127.0.0.1'))
   .addOption(flag('--registry-only', 'run no gateway').conflicts('gatewayOnly'))
   .addOption(flag('--gateway-only', 'run no registry, follow the one at --registry'))
-  .addOption(registryFlag());
+  .addOption(registryFlag())
+  .addOption(registryTokenFlag())
+  .addOption(flag('--revoked <file>', 'ids of tokens for the registry that count no more, one a line'));
 for (const option of jwtFlags()) up.addOption(option);
 up.addOption(
   flag(
@@ -115,6 +118,7 @@ program
   .addOption(flag('--redefine', 'change url, roles or access for all instances'))
   .addOption(waitFlag())
   .addOption(registryFlag())
+  .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (name: string, options: RegisterOptions) => {
     await (await import('./commands/register.ts')).register(name, options);
@@ -127,6 +131,7 @@ program
   .addOption(flag('--id <id>', 'of the instance; not needed where there is only one').argParser(nameOf))
   .addOption(runIdFlag())
   .addOption(registryFlag())
+  .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (name: string, options: UnregisterOptions) => {
     await (await import('./commands/unregister.ts')).unregister(name, options);
@@ -141,6 +146,7 @@ program
   .addOption(flag('--reason <text>', 'why').default('reg drain'))
   .addOption(waitFlag())
   .addOption(registryFlag())
+  .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (name: string, options: DrainOptions) => {
     await (await import('./commands/drain.ts')).drain(name, options);
@@ -153,6 +159,7 @@ program
   .addOption(flag('--from <name>', 'the service that has it').argParser(nameOf).makeOptionMandatory())
   .addOption(flag('--to <name>', 'the service that gets it').argParser(nameOf).makeOptionMandatory())
   .addOption(registryFlag())
+  .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (path: string, options: MovePathOptions) => {
     await (await import('./commands/move-path.ts')).movePath(path, options);
@@ -163,6 +170,7 @@ program
   .description('what is registered')
   .argument('[name]', 'of one service', nameOf)
   .addOption(registryFlag())
+  .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (name: string | undefined, options: ServicesOptions) => {
     await (await import('./commands/services.ts')).services(name, options);
@@ -172,14 +180,25 @@ program
   .command('watch')
   .description('a line per change')
   .addOption(registryFlag())
+  .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (options: WatchOptions) => (await import('./commands/watch.ts')).watch(options));
 
 const token = program
   .command('token')
   .description('a token that reg up accepts')
-  .addOption(flag('--sub <name>', 'whose token it is').makeOptionMandatory())
+  .addOption(
+    flag('--for <what>', 'the gateway’s services, or the registry')
+      .choices(['services', 'registry'])
+      .default('services'),
+  )
+  .addOption(flag('--sub <name>', 'whose token it is'))
   .addOption(flag('--roles <a,b>', 'what its holder may').argParser(listOf).default([], 'none'))
+  .addOption(
+    flag('--services <a,b-*>', 'with --for registry: what it may write; * at the end only').argParser(listOf),
+  )
+  .addOption(flag('--read-only', 'with --for registry: it writes nothing'))
+  .addOption(registryTokenFlag())
   .addOption(flag('--ttl <time>', 'how long it is valid').argParser(durationOf).default(3_600_000, '1h'))
   .addOption(dataFlag())
   .addOption(jsonFlag())

@@ -12,6 +12,8 @@ export const registryFlag = () =>
   flag('--registry <url>', 'where the registry is; several: comma-separated')
     .default('http://127.0.0.1:3100')
     .argParser(addressesOf);
+export const registryTokenFlag = () =>
+  flag('--registry-token <text>', 'what the registry asks for: its own token, or one signed with it');
 export const jsonFlag = () => flag('--json', 'print JSON');
 export const dataFlag = () =>
   flag(

@@ -14,6 +14,8 @@ export interface GatewaySettings {
   readonly gatewayPort: number;
   /** Where the registry is, if not in this process. */
   readonly registry: string;
+  /** What that registry is shown. */
+  readonly registryToken?: string;
   /** The data folder. */
   readonly data: string;
   /** Whose web pages may open WebSockets. */
@@ -26,7 +28,7 @@ export interface GatewaySettings {
  * @param parts gets what is to be closed again @returns its address
  */
 export async function startGateway(
-  { host, gatewayPort, registry, data, allowOrigin }: GatewaySettings,
+  { host, gatewayPort, registry, registryToken: token, data, allowOrigin }: GatewaySettings,
   beside: StartedRegistry | undefined,
   { verifier }: CallerTokens,
   log: LogLines,
@@ -34,7 +36,7 @@ export async function startGateway(
 ): Promise<string> {
   const name = gatewayName(gatewayPort);
   const gateway = createGateway({
-    catalog: beside?.catalogOf(name) ?? createCatalog({ registry, gateway: name }),
+    catalog: beside?.catalogOf(name) ?? createCatalog({ registry, token, gateway: name }),
     tokens: verifier,
     allowOrigins: allowOrigin,
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),

@@ -1,6 +1,6 @@
 // The registry of `reg up`, in memory, and its HTTP API.
 import { createMemoryStore, createRegistry } from '@reg/registry';
-import { type AccessLine, createRegistryServer, type ErrorLine } from '@reg/registry/http';
+import { type AccessLine, type Credentials, createRegistryServer, type ErrorLine } from '@reg/registry/http';
 import type { Catalog } from '@reg/schema';
 import { InvalidArgumentError } from 'commander';
 import type { LogLines } from './log-lines.ts';
@@ -22,6 +22,7 @@ export interface StartedRegistry {
 /** @param parts gets what is to be closed again */
 export async function startRegistry(
   { host, registryPort, grantPath = [] }: RegistrySettings,
+  credentials: Credentials | undefined,
   log: LogLines,
   parts: Part[],
 ): Promise<StartedRegistry> {
@@ -29,6 +30,7 @@ export async function startRegistry(
   parts.push(registry);
   const server = await createRegistryServer({
     registry,
+    credentials,
     host,
     port: registryPort,
     log: (line) => {

@@ -3,11 +3,14 @@ import type { Position } from '@reg/schema/position';
 import type { ChangeSet, Snapshot } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
 import { answerMs, followChanges, snapshotSilenceMs } from './changes.ts';
+import { createBearer, type TokenSource } from './token.ts';
 import { createTransport } from './transport.ts';
 
 export interface CatalogOptions {
   /** Where the registry is; a comma-separated list names several. @default as in `register` */
   readonly registry?: string | undefined;
+  /** Of the registry, where it needs one; a function is asked before each request. @default `REG_REGISTRY_TOKEN` */
+  readonly token?: TokenSource | undefined;
   /** The name under which this gateway reports what it has applied: 1 to 100 of `A-Z a-z 0-9 . _ : @ -`. */
   readonly gateway: string;
 }
@@ -26,8 +29,8 @@ export interface RemoteCatalog {
 }
 
 /** @throws `invalid_request`: `registry` names no registry */
-export function createCatalog({ registry, gateway }: CatalogOptions): RemoteCatalog {
-  const transport = createTransport(registryAddresses(registry));
+export function createCatalog({ registry, token, gateway }: CatalogOptions): RemoteCatalog {
+  const transport = createTransport(registryAddresses(registry), createBearer(token));
   let newest: Position | undefined;
   let reporting: Promise<void> | undefined;
 

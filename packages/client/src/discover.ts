@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { regError } from '@reg/schema/problem';
 import { registryAddresses } from './addresses.ts';
+import { createBearer, type TokenSource } from './token.ts';
 import { createTransport } from './transport.ts';
 import { createView, type DiscoveredInstance, type View } from './view.ts';
 import { follow } from './watch.ts';
@@ -8,6 +9,8 @@ import { follow } from './watch.ts';
 export interface DiscoverOptions {
   /** Where the registry is; a comma-separated list names several. @default as in `register` */
   readonly registry?: string | undefined;
+  /** Of the registry, where it needs one; a function is asked before each request. @default `REG_REGISTRY_TOKEN` */
+  readonly token?: TokenSource | undefined;
   /** How long the first answer is waited for. @default 5_000 */
   readonly waitMs?: number | undefined;
 }
@@ -31,14 +34,14 @@ export interface Discovery {
 /**
  * Follows the instances of a service. Waits, bounded, for the first answer; a registry that is still away
  * then leaves the view empty, and it fills by itself. Later it goes on with what it saw last.
- * All views of one registry share one watch, which keeps no process alive.
+ * All views of one registry with one token share one watch, which keeps no process alive.
  * @throws `invalid_request`: `registry` names no registry; a registry's permanent refusal, by its code
  */
 export async function discover(
   name: string,
-  { registry, waitMs = 5_000 }: DiscoverOptions = {},
+  { registry, token, waitMs = 5_000 }: DiscoverOptions = {},
 ): Promise<Discovery> {
-  const shared = share(registryAddresses(registry));
+  const shared = share(registryAddresses(registry), token);
   let turn = 0;
   let open = true;
   let listed: readonly DiscoveredInstance[] = [];
@@ -81,6 +84,8 @@ export async function discover(
 }
 
 interface Shared {
+  readonly key: string;
+  readonly token: TokenSource | undefined;
   readonly view: View;
   heardAt: number;
   /** Resolves with the first snapshot. */
@@ -89,15 +94,16 @@ interface Shared {
   leave(): void;
 }
 
-/** One watch per registry, shared by the whole process. */
-const watches = new Map<string, Shared>();
+/** One watch per registry and token, shared by the whole process. */
+const watches = new Set<Shared>();
 
 /** A refusal may end when an operator changes something: asked again, but not soon. */
 const refusedPauseMs = 5_000;
 
-function share(addresses: readonly URL[]): Shared {
+function share(addresses: readonly URL[], token: TokenSource | undefined): Shared {
+  const bearer = createBearer(token);
   const key = addresses.join();
-  const known = watches.get(key);
+  const known = [...watches].find((one) => one.key === key && one.token === token);
   if (known) {
     known.users += 1;
     return known;
@@ -112,6 +118,8 @@ function share(addresses: readonly URL[]): Shared {
   });
   first.catch(() => undefined); // who waits hears of it
   const shared: Shared = {
+    key,
+    token,
     view,
     heardAt: Number.NEGATIVE_INFINITY,
     first,
@@ -120,15 +128,15 @@ function share(addresses: readonly URL[]): Shared {
       shared.users -= 1;
       if (shared.users > 0) return;
       abort();
-      watches.delete(key);
+      watches.delete(shared);
     },
   };
-  watches.set(key, shared);
+  watches.add(shared);
   void keepFollowing();
   return shared;
 
   async function keepFollowing(): Promise<void> {
-    const transport = createTransport(addresses);
+    const transport = createTransport(addresses, bearer);
     const onContact = () => {
       shared.heardAt = performance.now();
     };

@@ -22,5 +22,6 @@ export type {
   RegistrationState,
   UnregisterOptions,
 } from './registration.ts';
+export type { TokenSource } from './token.ts';
 export type { DiscoveredInstance } from './view.ts';
 export { type WatchOptions, watch } from './watch.ts';

@@ -29,8 +29,27 @@ test.each<['renew' | 'register', ProblemCode, number, Step]>([
   ['register', 'store_unavailable', late, { do: 'register', inMs: 100 }],
   ['register', 'endpoint_taken', inTime, { do: 'register', inMs: 100 }],
   ['register', 'internal', inTime, { do: 'register', inMs: 100 }],
+  ['renew', 'token_invalid', inTime, { do: 'renew', inMs: 500 }],
+  ['renew', 'token_invalid', late, { do: 'register', inMs: 100 }],
+  ['register', 'token_invalid', late, { do: 'stop' }],
+  ['register', 'not_permitted', late, { do: 'stop' }],
+  ['register', 'instance_foreign', inTime, { do: 'register', inMs: 100 }],
   ['register', 'registration_conflict', inTime, { do: 'stop' }],
   ['register', 'invalid_request', inTime, { do: 'stop' }],
 ])('%s answered %s at %i', (last, code, now, step) => {
   expect(nextStep(last, regError(code, ''), holding, now, 1)).toEqual(step);
+});
+
+test('where the next token may be another, one that is refused is not the last word; a 403 is', () => {
+  const step = (code: ProblemCode) =>
+    nextStep('register', regError(code, ''), { ...holding, tokenChanges: true }, late, 1);
+  expect(step('token_invalid')).toEqual({ do: 'register', inMs: 100 });
+  expect(step('token_missing')).toEqual({ do: 'register', inMs: 100 });
+  expect(step('not_permitted')).toEqual({ do: 'stop' });
+});
+
+test('where the next token may be another, a renewal that is refused for its token registers with the next', () => {
+  const changing = { ...holding, tokenChanges: true };
+  const step = nextStep('renew', regError('token_invalid', ''), changing, inTime, 1);
+  expect(step).toEqual({ do: 'register', inMs: 0 });
 });

@@ -8,6 +8,8 @@ export interface Holding {
   readonly leaseEndsAt: number;
   /** In a row. */
   readonly failures: number;
+  /** It was registered, and the next token may be another: a 401 may pass. @default false */
+  readonly tokenChanges?: boolean | undefined;
 }
 
 export type Step = { readonly do: 'renew' | 'register'; readonly inMs: number } | { readonly do: 'stop' };
@@ -22,7 +24,7 @@ const renewAgainMs = 500;
 export function nextStep(
   last: 'renew' | 'register',
   error: RegError | undefined,
-  { leaseMs, leaseEndsAt, failures }: Holding,
+  { leaseMs, leaseEndsAt, failures, tokenChanges = false }: Holding,
   now: number,
   random = Math.random(),
 ): Step {
@@ -30,7 +32,9 @@ export function nextStep(
     return { do: 'renew', inMs: Math.min(leaseMs / 3, maxRenewalMs) * (0.8 + random / 5) };
   if (error.code === 'generation_superseded') return { do: 'stop' }; // never push out the successor
   if (error.code === 'instance_not_found') return { do: 'register', inMs: 0 }; // it forgot us
-  if (last === 'register' && isPermanent(error)) return { do: 'stop' };
+  if (last === 'renew' && tokenChanges && error.status === 401) return { do: 'register', inMs: 0 }; // with a new one
+  const refused = isPermanent(error) && !(tokenChanges && error.status === 401);
+  if (last === 'register' && refused) return { do: 'stop' };
   if (last === 'renew' && now < leaseEndsAt) return { do: 'renew', inMs: renewAgainMs };
   return { do: 'register', inMs: backoffMs(failures, random) };
 }

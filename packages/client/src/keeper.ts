@@ -10,7 +10,7 @@ import { type Handover, type HeldLease, renewWhileHeld, type Tell } from './rene
 import type { Transport } from './transport.ts';
 
 /** One request, which unregisters: the first of the addresses that answers takes it. */
-export interface LastWord extends Pick<HeldLease, 'addresses' | 'path'> {
+export interface LastWord extends Pick<HeldLease, 'addresses' | 'path' | 'headers'> {
   readonly runId: string;
 }
 

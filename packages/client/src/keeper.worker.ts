@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { FromKeeper, ToKeeper } from './keeper.ts';
 import { createLoopReader, type LoopCells } from './loop-meter.ts';
 import { renewWhileHeld } from './renewals.ts';
+import { createBearer } from './token.ts';
 import { createTransport, type Transport } from './transport.ts';
 
 const transports = new Map<string, Transport>();
@@ -12,7 +13,12 @@ const kept = new Map<number, AbortController>();
 /** One for each list of addresses: the last word begins with the one that answered the renewals. */
 function transportTo(addresses: readonly string[]): Transport {
   const known = transports.get(addresses.join());
-  const transport = known ?? createTransport(addresses.map((address) => new URL(address)));
+  const transport =
+    known ??
+    createTransport(
+      addresses.map((address) => new URL(address)),
+      createBearer(''), // each call brings its own headers
+    );
   transports.set(addresses.join(), transport);
   return transport;
 }
@@ -44,8 +50,8 @@ async function keep({ id, lease }: Extract<ToKeeper, { do: 'keep' }>): Promise<v
 
 async function speak({ words, done, limitMs }: Extract<ToKeeper, { do: 'speak' }>): Promise<void> {
   for (const stopping of kept.values()) stopping.abort();
-  const spoken = words.map(({ addresses, path, runId }) =>
-    transportTo(addresses).call('unregister', { path, query: { runId }, timeoutMs: limitMs }),
+  const spoken = words.map(({ addresses, path, headers, runId }) =>
+    transportTo(addresses).call('unregister', { path, query: { runId }, headers, timeoutMs: limitMs }),
   );
   // A refusal is an answer too, and nobody is left to be told of a fault.
   await Promise.allSettled(spoken);

@@ -2,6 +2,7 @@
 import type { ProblemCode } from '@reg/schema/problem';
 import type { Registration as RegistrationDocument } from '@reg/schema/shapes';
 import type { RequestSource } from './in-flight.ts';
+import type { TokenSource } from './token.ts';
 
 /**
  * What an instance says of itself, and how this process keeps it listed. The registry checks the fields
@@ -10,6 +11,8 @@ import type { RequestSource } from './in-flight.ts';
 export interface RegisterOptions extends Omit<RegistrationDocument, 'generation'> {
   /** Where the registry is; a comma-separated list names several. @default a URL in `SELF_REGISTRY`, else `REG_REGISTRY`, else `http://127.0.0.1:3100` */
   readonly registry?: string | undefined;
+  /** Of the registry, where it needs one; a function is asked before each request. @default `REG_REGISTRY_TOKEN` */
+  readonly token?: TokenSource | undefined;
   /** Wait for this server's requests alone when leaving. @default every `node:http` server of the process */
   readonly server?: RequestSource | undefined;
   /** How long leaving waits for requests in flight. @default 5_000 */

@@ -14,10 +14,13 @@ export interface HeldLease {
   /** Where the registry is. */
   readonly addresses: readonly string[];
   readonly path: { readonly service: string; readonly id: string };
+  /** With the token as it was last: only the user's thread can ask for another. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly generation: number;
   readonly leaseMs: number;
   /** By `monotonicMs`. */
   readonly leaseEndsAt: number;
+  readonly tokenChanges?: boolean | undefined;
   /** How long one request may take. */
   readonly timeoutMs: number;
   /** A loop that has not turned for longer is not kept listed. */
@@ -43,7 +46,7 @@ export async function renewWhileHeld(
   signal: AbortSignal,
   tell: Tell,
 ): Promise<Handover> {
-  const { path, generation, leaseMs, timeoutMs, stallMs } = lease;
+  const { path, headers, generation, leaseMs, tokenChanges, timeoutMs, stallMs } = lease;
   let { leaseEndsAt } = lease;
   let failures = 0;
   let told: string | undefined;
@@ -56,7 +59,7 @@ export async function renewWhileHeld(
     const sentAt = monotonicMs();
     const body = { generation, load: loop.load() };
     try {
-      await transport.call('renew', { path, body, timeoutMs, signal, background: true });
+      await transport.call('renew', { path, headers, body, timeoutMs, signal, background: true });
       leaseEndsAt = sentAt + leaseMs;
       tellOnce(undefined);
       return undefined;
@@ -79,7 +82,7 @@ export async function renewWhileHeld(
     }
     const error = await renew();
     failures = error ? failures + 1 : 0;
-    step = nextStep('renew', error, { leaseMs, leaseEndsAt, failures }, monotonicMs());
+    step = nextStep('renew', error, { leaseMs, leaseEndsAt, failures, tokenChanges }, monotonicMs());
     if (error && step.do !== 'renew') return { step, error, failures };
   }
 }

@@ -6,11 +6,12 @@ import type { RegisterReply, Registration } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
 import { answerMs } from './changes.ts';
 import { countRequests } from './in-flight.ts';
-import { isPermanent, nextStep, type Step } from './keep-lease.ts';
+import { type Holding, nextStep, type Step } from './keep-lease.ts';
 import type { Keeper, LastWord } from './keeper.ts';
 import { monotonicMs } from './monotonic.ts';
 import type { RegisterOptions, RegistrationChanges, RegistrationState } from './registration.ts';
 import type { HeldLease, Tell } from './renewals.ts';
+import { createBearer } from './token.ts';
 import { createTransport } from './transport.ts';
 
 /** What a registration without `lease` gets; said out loud, so that both sides count alike. */
@@ -56,6 +57,7 @@ export interface Run {
 export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
   const {
     registry,
+    token,
     server,
     drainMs = 5_000,
     stallMs = 30_000,
@@ -67,7 +69,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
   if (!(stallMs > 0)) throw invalid('stallMs', 'must be a number of milliseconds above 0');
   const addresses = registryAddresses(registry);
-  const transport = createTransport(addresses);
+  const bearer = createBearer(token);
+  const transport = createTransport(addresses, bearer);
   const lease = given.lease ?? { ttlMs: defaultLeaseMs };
   // Without a lease there is nothing to renew, but asking shows whether the registry still knows us.
   const leaseMs = lease === 'none' ? defaultLeaseMs : lease.ttlMs;
@@ -78,7 +81,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   let registration: Registration = { ...given, instanceId, runId, lease };
   const path = pathOf(registration, instanceId);
   // How another thread reaches the registry for us.
-  const contact = { addresses: addresses.map(String), path };
+  const contact = () => ({ addresses: addresses.map(String), path, headers: bearer.lastHeaders() });
   const requests = countRequests(server);
   const stopping = new AbortController();
 
@@ -130,6 +133,11 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     registration = rest;
   }
 
+  /** @param failures in a row */
+  function holding(failures: number): Holding {
+    return { leaseMs, leaseEndsAt, failures, tokenChanges: bearer.changes && generation !== undefined };
+  }
+
   /** @returns why it failed; undefined where it did not @throws when we are stopping */
   async function attempt(): Promise<RegError | undefined> {
     try {
@@ -139,7 +147,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       return undefined;
     } catch (error) {
       if (stopping.signal.aborted || !isRegError(error)) throw error;
-      if (!isPermanent(error)) tell(`${error.message}; trying again`);
+      const again = nextStep('register', error, holding(0), monotonicMs()).do !== 'stop';
+      if (again && error.code !== 'instance_not_found') tell(`${error.message}; trying again`);
       return error;
     }
   }
@@ -152,7 +161,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       if (drained) return refused(undefined); // not listed: where we were going
       const error = await attempt();
       if (!error) return;
-      step = nextStep('register', error, { leaseMs, leaseEndsAt, failures }, monotonicMs());
+      if (state === 'registered') state = 'lost';
+      step = nextStep('register', error, holding(failures), monotonicMs());
       if (step.do === 'stop') throw error;
     }
   }
@@ -162,13 +172,13 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     for (;;) {
       const { step, error, failures } = await keeper.keep(held(), transport, stopping.signal, tell);
       if (step.do === 'stop') throw error;
-      if (state === 'registered') state = 'lost';
+      if (state === 'registered' && error.status !== 401) state = 'lost'; // 401: the lease stands, with another token
       await enter(step, failures, false);
     }
   }
 
   const held = (): HeldLease => {
-    return { ...contact, generation: generation ?? 0, leaseMs, leaseEndsAt, timeoutMs, stallMs };
+    return { ...contact(), ...holding(0), generation: generation ?? 0, timeoutMs, stallMs };
   };
 
   const stop = () => stopping.abort(regError('instance_not_found', 'this registration has ended'));
@@ -271,7 +281,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     say,
     lastWord() {
       if (!sent) return undefined;
-      return { ...contact, runId };
+      return { ...contact(), runId };
     },
   };
   return run;

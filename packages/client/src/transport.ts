@@ -5,6 +5,7 @@ import { request as requestHttps, Agent as TlsAgent } from 'node:https';
 import { type Operation, type OperationName, operationPath, operations } from '@reg/schema/operations';
 import { isRegError, type Problem, problems, type RegError, regError } from '@reg/schema/problem';
 import { shownAddress } from './addresses.ts';
+import type { Bearer } from './token.ts';
 
 const agents = { 'http:': new Agent({ keepAlive: true }), 'https:': new TlsAgent({ keepAlive: true }) };
 
@@ -31,7 +32,7 @@ export interface Transport {
 }
 
 /** One for each list of addresses; it remembers which of them answered last. */
-export function createTransport(addresses: readonly URL[]): Transport {
+export function createTransport(addresses: readonly URL[], bearer: Bearer): Transport {
   let current = 0;
 
   /** Connection error, timeout and 503 move on to the next address; each is asked once. */
@@ -53,9 +54,17 @@ export function createTransport(addresses: readonly URL[]): Transport {
     throw failure;
   }
 
+  async function withToken(call: Call): Promise<Call> {
+    const headers = { ...call.headers, ...(await bearer.headers(call.timeoutMs)) };
+    call.signal?.throwIfAborted();
+    return { ...call, headers };
+  }
+
   return {
-    call: async (operation, call) => ask(prepare(operation, call, true), readJson) as Promise<never>,
-    open: async (operation, call) => ask(prepare(operation, call, false), async (response) => response),
+    call: async (operation, call) =>
+      ask(prepare(operation, await withToken(call), true), readJson) as Promise<never>,
+    open: async (operation, call) =>
+      ask(prepare(operation, await withToken(call), false), async (response) => response),
   };
 }
 

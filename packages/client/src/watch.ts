@@ -6,11 +6,14 @@ import { registryAddresses } from './addresses.ts';
 import { backoffMs } from './backoff.ts';
 import { followChanges, snapshotSilenceMs } from './changes.ts';
 import { isPermanent } from './keep-lease.ts';
+import { createBearer, type TokenSource } from './token.ts';
 import { createTransport, type Transport } from './transport.ts';
 
 export interface WatchOptions {
   /** Where the registry is; a comma-separated list names several. @default as in `register` */
   readonly registry?: string | undefined;
+  /** Of the registry, where it needs one; a function is asked before each request. @default `REG_REGISTRY_TOKEN` */
+  readonly token?: TokenSource | undefined;
   /** A position seen before; left out, the first item is a snapshot. */
   readonly after?: Position | undefined;
   /** Silence after which the connection counts as dead. The registry says something every 5 s. @default 15_000 */
@@ -26,9 +29,13 @@ export interface WatchOptions {
  * @throws `compacted`, only where `after` was given: too old, or of another epoch: start from a snapshot
  * @throws `invalid_request`: `registry` names no registry; any other permanent refusal, by its code
  */
-export function watch({ registry, ...options }: WatchOptions = {}): AsyncIterable<Snapshot | ChangeSet> {
+export function watch({
+  registry,
+  token,
+  ...options
+}: WatchOptions = {}): AsyncIterable<Snapshot | ChangeSet> {
   const { signal = new AbortController().signal } = options;
-  return follow(createTransport(registryAddresses(registry)), { ...options, signal });
+  return follow(createTransport(registryAddresses(registry), createBearer(token)), { ...options, signal });
 }
 
 interface FollowerOptions {

@@ -1,5 +1,6 @@
 // A real registry behind a real server for the tests of this package; it can be stopped, restarted in the
 // same place with nothing remembered, and frozen.
+import { createSecretKey } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import type { ListedInstance } from '@reg/schema';
 import {
@@ -26,7 +27,18 @@ export interface TestRegistry extends AsyncDisposable {
   freeze(): Promise<void>;
 }
 
-export async function startRegistry({ keepAliveMs = 200 } = {}): Promise<TestRegistry> {
+export interface TestRegistryOptions {
+  readonly keepAliveMs?: number;
+  /** The operator's token, which this file sends too. @default none is needed */
+  readonly token?: string;
+  readonly isRevoked?: (id: string) => boolean;
+}
+
+export async function startRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
+  const { keepAliveMs = 200, token, isRevoked } = options;
+  const credentials = token === undefined ? undefined : { token: createSecretKey(token, 'utf8'), isRevoked };
+  const authorization: Record<string, string> =
+    token === undefined ? {} : { authorization: `Bearer ${token}` };
   let port = 0;
   let registry: Registry | undefined;
   let server: RegistryServer | undefined;
@@ -35,7 +47,7 @@ export async function startRegistry({ keepAliveMs = 200 } = {}): Promise<TestReg
   async function start(): Promise<void> {
     await stop();
     registry = createRegistry({ store: createMemoryStore() });
-    server = await createRegistryServer({ registry, port, keepAliveMs });
+    server = await createRegistryServer({ registry, port, keepAliveMs, credentials });
     port = server.port;
   }
 
@@ -74,17 +86,22 @@ export async function startRegistry({ keepAliveMs = 200 } = {}): Promise<TestReg
     stop,
     freeze,
     async listed(service) {
-      const response = await fetch(`${url}/v1/services/${encodeURIComponent(service)}`);
+      const response = await fetch(`${url}/v1/services/${encodeURIComponent(service)}`, {
+        headers: authorization,
+      });
       if (response.status === 404) return [];
       const { instances } = (await response.json()) as { instances: ListedInstance[] };
       return instances;
     },
     async forget(service, id) {
-      const response = await fetch(`${instance(service, id)}?force=true`, { method: 'DELETE' });
+      const response = await fetch(`${instance(service, id)}?force=true`, {
+        method: 'DELETE',
+        headers: authorization,
+      });
       if (!response.ok) throw new Error(`not forgotten: ${response.status}`);
     },
     async put(service, id, body) {
-      const headers = { 'content-type': 'application/json' };
+      const headers = { 'content-type': 'application/json', ...authorization };
       const response = await fetch(instance(service, id), {
         method: 'PUT',
         headers,

@@ -12,3 +12,4 @@ export {
   type Waiting,
 } from './registry.ts';
 export type { InstanceKey, InstanceName, Renewal, ServiceState, Store, View } from './store.ts';
+export type { Writer } from './writer.ts';

@@ -20,11 +20,15 @@ import {
 } from './conflict.ts';
 import type { Decision } from './decision.ts';
 import { grantRun, type Lease } from './lease.ts';
+import { describe } from './leave.ts';
 import { type InstanceName, instanceKey, type ServiceState, type View } from './store.ts';
+import { checkRegistrant, checkService, type Writer } from './writer.ts';
 
 export interface JoinRules {
   readonly grants: readonly PathGrant[];
   readonly maxInstances: number;
+  /** Undefined: the operator. */
+  readonly writer?: Writer | undefined;
 }
 
 export interface Join extends Decision {
@@ -38,30 +42,34 @@ export interface Join extends Decision {
 
 /**
  * @param nextRevision what the write would get: the generation of a new run
- * @throws `invalid_request`, `generation_superseded`, `registration_conflict`, `path_taken`,
- * `path_reserved`, `slug_taken`, `endpoint_taken`, `limit_reached`
+ * @throws `invalid_request`, `not_permitted`, `instance_foreign`, `generation_superseded`,
+ * `registration_conflict`, `path_taken`, `path_reserved`, `slug_taken`, `endpoint_taken`, `limit_reached`
  */
 export function decideJoin(
   view: View,
   name: InstanceName,
   body: RegistrationBody,
-  { grants, maxInstances }: JoinRules,
+  { grants, maxInstances, writer }: JoinRules,
   nextRevision: number,
   now: number,
 ): Join {
   refuseOtherName(name, body);
+  checkService(writer, name.service);
   const key = instanceKey(name);
   const lease = view.leases.get(key);
+  checkRegistrant(writer, lease, describe(name));
   const run = grantRun(lease ?? view.tombstones.get(key), body, nextRevision);
   const service = view.services.get(name.service);
   const shared = decideDefinition(view, service, name, body, grants);
+  for (const change of shared) if (change.kind === 'service-removed') checkService(writer, change.service);
   checkAddresses(view, name, body.endpoints);
   if (!lease && view.leases.size >= maxInstances) {
     throw regError('limit_reached', `${maxInstances} instances are registered, which is the limit`);
   }
 
   const known = lease?.generation === run.generation ? service?.instances.get(name.id) : undefined;
-  const instance = describeInstance(name, body, run, known, now);
+  const registrant = writer ? writer.registrant : lease?.registrant; // an operator's hand takes nothing away
+  const instance = describeInstance(name, body, { ...run, registrant }, known, now);
   const replaces = new Map([[key, lease?.generation ?? 0]]);
   const kind = known ? 'instance-updated' : 'instance-registered';
   const renews = isDeepStrictEqual(known, instance);
@@ -109,7 +117,7 @@ function othersListed({ instances }: ServiceState, id: string): boolean {
 function describeInstance(
   { id }: InstanceName,
   body: RegistrationBody,
-  { runId, generation }: Pick<Lease, 'runId' | 'generation'>,
+  { runId, generation, registrant }: Pick<Lease, 'runId' | 'generation' | 'registrant'>,
   known: Instance | undefined,
   now: number,
 ): Instance {
@@ -131,5 +139,6 @@ function describeInstance(
     ...(tags !== undefined && { tags }),
     ...(metadata !== undefined && { metadata }),
     ...(owner !== undefined && { owner }),
+    ...(registrant !== undefined && { registrant }),
   };
 }

@@ -13,6 +13,8 @@ export interface Lease {
   readonly expiresAt: number | null;
   /** As its renewals said last; a new registration has not said it yet. */
   readonly load?: LoopLoad | undefined;
+  /** Whose token registered it; undefined: nobody's, or an operator's. */
+  readonly registrant?: string | undefined;
   /** Only on a tombstone. `ended`: the run said goodbye, so a late word of it must not bring it back. */
   readonly gone?: { readonly at: number; readonly ended: boolean };
 }
@@ -81,6 +83,7 @@ export function leaseOf(last: Lease | undefined, instance: Instance, at: number)
         : withLast(last),
     leaseMs,
     expiresAt: leaseMs === null ? null : at + leaseMs,
+    ...(instance.registrant !== undefined && { registrant: instance.registrant }),
   };
 }
 

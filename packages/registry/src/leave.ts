@@ -1,15 +1,24 @@
 // How an instance leaves: drained, unregistered, or expired. Repeating what succeeded succeeds.
 import { type Change, regError } from '@reg/schema';
 import { type Decision, nothingToDo } from './decision.ts';
-import { checkRun, type RunName } from './lease.ts';
+import { checkRun, type Lease, type RunName } from './lease.ts';
 import { type InstanceKey, type InstanceName, instanceKey, instanceNameOf, type View } from './store.ts';
+import { checkForce, checkRegistrant, checkService, type Writer } from './writer.ts';
 
 const emptyServiceMs = 3_600_000;
 
-/** @throws `instance_not_found`, `generation_superseded` */
-export function decideDrain(view: View, name: InstanceName, run: RunName, reason?: string): Decision {
+export interface Leaving {
+  readonly reason?: string | undefined;
+  /** Undefined: the operator. */
+  readonly writer?: Writer | undefined;
+}
+
+/** @throws `not_permitted`, `instance_foreign`, `instance_not_found`, `generation_superseded` */
+export function decideDrain(view: View, name: InstanceName, run: RunName, leaving: Leaving = {}): Decision {
+  const { reason, writer } = leaving;
   const key = instanceKey(name);
   const lease = view.leases.get(key);
+  checkLeaver(writer, name, run, lease);
   const instance = view.services.get(name.service)?.instances.get(name.id);
   checkRun(lease ?? view.tombstones.get(key), run, describe(name));
   if (!lease || !instance)
@@ -24,10 +33,17 @@ export function decideDrain(view: View, name: InstanceName, run: RunName, reason
   return { changes: [drained], replaces: new Map([[key, lease.generation]]) };
 }
 
-/** With the last instance goes its service. @throws `instance_not_found`, `generation_superseded` */
-export function decideUnregister(view: View, name: InstanceName, run: RunName, reason?: string): Decision {
+/** With the last instance goes its service. @throws as `decideDrain` */
+export function decideUnregister(
+  view: View,
+  name: InstanceName,
+  run: RunName,
+  leaving: Leaving = {},
+): Decision {
+  const { reason, writer } = leaving;
   const key = instanceKey(name);
   const lease = view.leases.get(key);
+  checkLeaver(writer, name, run, lease);
   checkRun(lease ?? view.tombstones.get(key), run, describe(name));
   if (!lease) return nothingToDo;
   const unregistered: Change = {
@@ -68,6 +84,17 @@ export function decideForgetting({ emptySince }: View, now: number): Decision {
     changes.push({ kind: 'service-removed', service });
   }
   return { changes, replaces: new Map() };
+}
+
+function checkLeaver(
+  writer: Writer | undefined,
+  name: InstanceName,
+  { force }: RunName,
+  lease: Lease | undefined,
+): void {
+  checkService(writer, name.service);
+  checkForce(writer, force);
+  checkRegistrant(writer, lease, describe(name));
 }
 
 export function describe({ service, id }: InstanceName): string {

@@ -163,7 +163,7 @@ test('a renewal may carry the load of a loop: listed with its lease, until anoth
   const loadOf = () => registry.getService('tickets').instances[0]?.load;
   const before = registry.position();
   expect(loadOf()).toBeUndefined();
-  await registry.renew(one, generation, { loopUtilization: 0.5, loopDelayMs: 7 });
+  await registry.renew(one, generation, { load: { loopUtilization: 0.5, loopDelayMs: 7 } });
   expect(loadOf()).toEqual({ loopUtilization: 0.5, loopDelayMs: 7 });
   await registry.renewMany([
     { service: 'tickets', id: 'one', generation, load: { loopUtilization: 1, loopDelayMs: 8 } },

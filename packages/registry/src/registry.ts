@@ -3,6 +3,7 @@
 import {
   type Catalog,
   type ChangeSet,
+  type Health,
   isRegError,
   type LoopLoad,
   type Position,
@@ -17,12 +18,13 @@ import type { Decision } from './decision.ts';
 import { createGateways } from './gateways.ts';
 import { decideJoin } from './join.ts';
 import { checkRun, type RunName, renewedUntil } from './lease.ts';
-import { decideDrain, decideUnregister, describe } from './leave.ts';
+import { decideDrain, decideUnregister, describe, type Leaving } from './leave.ts';
 import { createListings } from './listings.ts';
 import { decideMovePath, type PathMove } from './move-path.ts';
 import { createReadWaits, type ReadWaits } from './read-waits.ts';
 import { startReaper } from './reaper-timer.ts';
 import { type InstanceName, instanceKey, type Renewal, type Store } from './store.ts';
+import { checkRegistrant, checkService, type Writer } from './writer.ts';
 
 /** Wait, at most `waitMs`, until every connected gateway has applied the change. */
 export interface Waiting {
@@ -46,21 +48,17 @@ export interface Registry extends ReadWaits {
   register(
     name: InstanceName,
     body: RegistrationBody,
-    waiting?: Waiting,
+    options?: Waiting & { writer?: Writer | undefined },
   ): Promise<Reply<'register'> & { created: boolean }>;
-  renew(name: InstanceName, generation: number, load?: LoopLoad): Promise<Reply<'renew'>>;
-  renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>>;
-  drain(
+  renew(
     name: InstanceName,
-    run: RunName,
-    options?: Waiting & { reason?: string | undefined },
-  ): Promise<Reply<'drain'>>;
-  unregister(
-    name: InstanceName,
-    run: RunName,
-    options?: { reason?: string | undefined },
-  ): Promise<Reply<'unregister'>>;
-  movePath(move: PathMove): Promise<Reply<'movePath'>>;
+    generation: number,
+    options?: { load?: LoopLoad | undefined; writer?: Writer | undefined },
+  ): Promise<Reply<'renew'>>;
+  renewMany(renewals: readonly RenewalRequest[], writer?: Writer): Promise<Reply<'renewMany'>>;
+  drain(name: InstanceName, run: RunName, options?: Waiting & Leaving): Promise<Reply<'drain'>>;
+  unregister(name: InstanceName, run: RunName, options?: Leaving): Promise<Reply<'unregister'>>;
+  movePath(move: PathMove, writer?: Writer): Promise<Reply<'movePath'>>;
   listServices(): Reply<'listServices'>;
   getService(service: string): Reply<'getService'>;
   snapshot(): Snapshot;
@@ -73,7 +71,7 @@ export interface Registry extends ReadWaits {
    */
   changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet>;
   reportApplied(gateway: string, position: Position): void;
-  health(): Reply<'health'>;
+  health(): Health;
   /** This registry as the catalog of a gateway in the same process; it counts as connected while it follows. */
   catalog(gateway: string): Catalog;
   /** Ends the reaper and every watch; the store is closed too. */
@@ -125,10 +123,16 @@ export function createRegistry({
     return { missing: await gateways.waitFor(position, waitMs ?? defaultMs) };
   }
 
-  /** @throws `instance_not_found`, `generation_superseded` */
-  function decideRenewal({ generation, load, ...name }: RenewalRequest, now: number): Renewal {
+  /** @throws `not_permitted`, `instance_foreign`, `instance_not_found`, `generation_superseded` */
+  function decideRenewal(
+    { generation, load, ...name }: RenewalRequest,
+    now: number,
+    writer?: Writer,
+  ): Renewal {
     const key = instanceKey(name);
     const lease = view.leases.get(key);
+    checkService(writer, name.service);
+    checkRegistrant(writer, lease, describe(name));
     checkRun(lease ?? view.tombstones.get(key), { generation }, describe(name));
     if (!lease)
       throw regError('instance_not_found', `the lease of ${describe(name)} has ended: register again`);
@@ -140,13 +144,16 @@ export function createRegistry({
     if (lost.length > 0) throw regError('instance_not_found', `${describe(name)} is not registered any more`);
   }
 
-  async function renewMany(renewals: readonly RenewalRequest[]): Promise<Reply<'renewMany'>> {
+  async function renewMany(
+    renewals: readonly RenewalRequest[],
+    writer?: Writer,
+  ): Promise<Reply<'renewMany'>> {
     const now = clock.now();
     const allowed: Renewal[] = [];
     const results = renewals.map((request) => {
       const { service, id } = request;
       try {
-        const renewal = decideRenewal(request, now);
+        const renewal = decideRenewal(request, now, writer);
         allowed.push(renewal);
         return { service, id, leaseUntil: renewal.expiresAt };
       } catch (error) {
@@ -179,7 +186,7 @@ export function createRegistry({
     });
   }
 
-  function health(): Reply<'health'> {
+  function health(): Health {
     const { holdingBack, overdue, leased } = reaper.seen();
     const reasons = [
       ...(holdingBack ? [`holding back: ${overdue} of ${leased} leases are overdue, nobody expires`] : []),
@@ -198,9 +205,10 @@ export function createRegistry({
   }
 
   return {
-    async register(name, body, waiting = {}) {
+    async register(name, body, { writer, ...waiting } = {}) {
       const now = clock.now();
-      const join = decideJoin(view, name, body, { grants, maxInstances }, store.nextRevision(now), now);
+      const rules = { grants, maxInstances, writer };
+      const join = decideJoin(view, name, body, rules, store.nextRevision(now), now);
       const { instanceId, generation, lease } = join.instance;
       const leaseUntil = lease === 'none' ? null : now + lease.ttlMs;
       const position = await commit(join, now);
@@ -208,20 +216,22 @@ export function createRegistry({
       const missing = await missingAt(position, waiting, 5_000);
       return { instanceId, generation, leaseUntil, ...position, ...missing, created: join.created };
     },
-    async renew(name, generation, load) {
-      const renewal = decideRenewal({ ...name, generation, load }, clock.now());
+    async renew(name, generation, { load, writer } = {}) {
+      const renewal = decideRenewal({ ...name, generation, load }, clock.now(), writer);
       await renewOne(renewal, name);
       return { leaseUntil: renewal.expiresAt };
     },
     renewMany,
-    async drain(name, run, { reason, ...waiting } = {}) {
-      const position = await commit(decideDrain(view, name, run, reason), clock.now());
+    async drain(name, run, { waitFor, waitMs, ...leaving } = {}) {
+      const waiting = { waitFor, waitMs };
+      const position = await commit(decideDrain(view, name, run, leaving), clock.now());
       return { ...position, ...(await missingAt(position, waiting, 1_000)) };
     },
-    async unregister(name, run, { reason } = {}) {
-      return commit(decideUnregister(view, name, run, reason), clock.now());
+    async unregister(name, run, leaving) {
+      return commit(decideUnregister(view, name, run, leaving), clock.now());
     },
-    async movePath(move) {
+    async movePath(move, writer) {
+      for (const service of [move.from, move.to]) checkService(writer, service);
       return commit(decideMovePath(view, move, grants), clock.now());
     },
     ...listings,
@@ -265,6 +275,14 @@ async function* watched(sets: AsyncIterable<ChangeSet>, closed: () => void): Asy
 /** @throws what is no answer to one renewal alone */
 function refusedRenewal({ service, id }: InstanceName, error: unknown) {
   if (!isRegError(error)) throw error;
-  if (error.code !== 'instance_not_found' && error.code !== 'generation_superseded') throw error;
-  return { service, id, code: error.code, detail: error.message };
+  const { code, message: detail } = error;
+  switch (code) {
+    case 'not_permitted':
+    case 'instance_foreign':
+    case 'instance_not_found':
+    case 'generation_superseded':
+      return { service, id, code, detail };
+    default:
+      throw error;
+  }
 }

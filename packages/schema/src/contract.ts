@@ -86,7 +86,7 @@ const renewalResult = z.union([
   z.strictObject({
     service: z.string(),
     id: z.string(),
-    code: z.enum(['instance_not_found', 'generation_superseded']),
+    code: z.enum(['not_permitted', 'instance_foreign', 'instance_not_found', 'generation_superseded']),
     detail: z.string(),
   }),
 ]);
@@ -102,6 +102,12 @@ const health = z.strictObject({
   /** Connected gateways and the revision each has applied. */
   gateways: z.array(z.strictObject({ id: z.string(), epoch, revision })),
 });
+
+/** Where the registry has a token and the caller none: what a load balancer needs. */
+const healthForAnybody = z.strictObject({ status: health.shape.status });
+
+/** What is shown to who may read. */
+export type Health = z.infer<typeof health>;
 
 /** OpenAPI's own shape is not ours to say again. */
 const document = z.looseObject({ openapi: z.string() });
@@ -184,7 +190,7 @@ const shapes = {
     body: position,
     reply: nothing,
   },
-  health: { parameters: nothing, query: nothing, reply: health },
+  health: { parameters: nothing, query: nothing, reply: z.union([health, healthForAnybody]) },
   openapi: { parameters: nothing, query: nothing, reply: document },
 } as const satisfies Record<OperationName, Shapes>;
 

@@ -1,7 +1,7 @@
 export { canonicalAddress, instanceIdOf } from './address.ts';
 export type { Catalog } from './catalog.ts';
 export { type Change, type ChangeSet, change, changeSet, revision } from './change.ts';
-export { type Body, contract, type Query, type Reply } from './contract.ts';
+export { type Body, contract, type Health, type Query, type Reply } from './contract.ts';
 export { parseDurationMs } from './duration.ts';
 export { type Endpoint, endpoint, endpointTypes } from './endpoint.ts';
 export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
@@ -15,6 +15,7 @@ export {
   type OperationName,
   operationPath,
   operations,
+  possibleCodes,
 } from './operations.ts';
 export { formatPosition, type Position, parsePosition } from './position.ts';
 export {
@@ -29,6 +30,13 @@ export {
   toProblem,
 } from './problem.ts';
 export { type Registration, type RegistrationBody, registration, registrationBody } from './registration.ts';
+export {
+  namesService,
+  type RegistryClaims,
+  registryAudience,
+  registryClaims,
+  servicePattern,
+} from './registry-token.ts';
 export {
   type AuthorizedRoles,
   access,

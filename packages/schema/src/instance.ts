@@ -25,6 +25,8 @@ export const instance = z.strictObject({
   tags,
   metadata,
   owner,
+  /** Whose token registered it, as the registry saw it; without: nobody's, or an operator's. */
+  registrant: z.string().min(1).max(300).optional(),
   /** When this run joined, in milliseconds since 1970. */
   registeredAt: z.int().min(0),
 });

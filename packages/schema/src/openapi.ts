@@ -7,8 +7,8 @@ import { contract } from './contract.ts';
 import { endpoint } from './endpoint.ts';
 import { instance, listedInstance } from './instance.ts';
 import { notes, problemSchema } from './openapi-notes.ts';
-import { bodyCodes, commonCodes, type OperationName, operations } from './operations.ts';
-import { type ProblemCode, problems } from './problem.ts';
+import { type OperationName, operations, possibleCodes } from './operations.ts';
+import { problems } from './problem.ts';
 import { registrationBody } from './registration.ts';
 import { authorizedRoles } from './service.ts';
 import { listedService, service, serviceList, serviceListing, snapshot } from './snapshot.ts';
@@ -18,8 +18,12 @@ type Json = Readonly<Record<string, unknown>>;
 export interface OpenapiDocument {
   readonly openapi: string;
   readonly info: { readonly title: string; readonly version: string; readonly [more: string]: unknown };
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Json>> };
+  readonly components: {
+    readonly securitySchemes: Readonly<Record<string, Json>>;
+    readonly schemas: Readonly<Record<string, Json>>;
+  };
 }
 
 /** Schemas that are named once and referred to. */
@@ -66,8 +70,11 @@ export function openapi(): OpenapiDocument {
   return {
     openapi: '3.1.0',
     info: { title: 'Reg service registry', version: 'v1', license: { name: 'MIT', identifier: 'MIT' } },
+    // A registry on loopback may have no token; one that has asks for it.
+    security: [{}, { token: [] }],
     paths,
     components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
       schemas: {
         ...Object.fromEntries(Object.entries(generated.schemas).map(([id, one]) => [id, plain(one)])),
         Problem: problemSchema,
@@ -120,9 +127,7 @@ function parametersOf(shape: z.ZodType, place: 'path' | 'query'): Json[] {
 
 /** One response for each status, naming the codes that it may have. */
 function problemsOf(name: OperationName, hasBody: boolean): Json {
-  const { codes, method } = operations[name];
-  const all: readonly ProblemCode[] = [...commonCodes, ...(hasBody ? bodyCodes : []), ...codes];
-  const possible = all.filter((code) => code !== 'origin_refused' || method !== 'GET');
+  const possible = possibleCodes(name, hasBody);
   const responses: Record<string, Json> = {};
   for (const status of new Set(possible.map((code) => problems[code].status))) {
     const same = possible.filter((code) => problems[code].status === status);

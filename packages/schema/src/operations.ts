@@ -2,10 +2,12 @@
 // `contract.ts` adds bodies and replies; docs/http-api.md is tested against both.
 import type { ProblemCode } from './problem.ts';
 
-/** Every operation may answer these: they come before the operation is known. */
+/** Every operation may answer these (`possibleCodes` says which may not): they come before its own. */
 export const commonCodes = [
   'host_refused',
   'origin_refused',
+  'token_missing',
+  'token_invalid',
   'malformed_request',
   'invalid_request',
   'not_found',
@@ -34,6 +36,8 @@ export const operations = {
     method: 'PUT',
     path: '/v1/services/{service}/instances/{id}',
     codes: [
+      'not_permitted',
+      'instance_foreign',
       'generation_superseded',
       'registration_conflict',
       'path_taken',
@@ -47,23 +51,48 @@ export const operations = {
   renew: {
     method: 'PUT',
     path: '/v1/services/{service}/instances/{id}/lease',
-    codes: ['instance_not_found', 'generation_superseded', 'store_unavailable'],
+    codes: [
+      'not_permitted',
+      'instance_foreign',
+      'instance_not_found',
+      'generation_superseded',
+      'store_unavailable',
+    ],
   },
   renewMany: { method: 'POST', path: '/v1/leases', codes: ['store_unavailable'] },
   drain: {
     method: 'PUT',
     path: '/v1/services/{service}/instances/{id}/drain',
-    codes: ['instance_not_found', 'generation_superseded', 'store_unavailable'],
+    codes: [
+      'not_permitted',
+      'instance_foreign',
+      'instance_not_found',
+      'generation_superseded',
+      'store_unavailable',
+    ],
   },
   unregister: {
     method: 'DELETE',
     path: '/v1/services/{service}/instances/{id}',
-    codes: ['instance_not_found', 'generation_superseded', 'store_unavailable'],
+    codes: [
+      'not_permitted',
+      'instance_foreign',
+      'instance_not_found',
+      'generation_superseded',
+      'store_unavailable',
+    ],
   },
   movePath: {
     method: 'POST',
     path: '/v1/paths/move',
-    codes: ['service_not_found', 'path_taken', 'path_reserved', 'registration_conflict', 'store_unavailable'],
+    codes: [
+      'not_permitted',
+      'service_not_found',
+      'path_taken',
+      'path_reserved',
+      'registration_conflict',
+      'store_unavailable',
+    ],
   },
   listServices: {
     method: 'GET',
@@ -83,6 +112,16 @@ export const operations = {
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof operations;
+
+/** All that an operation may answer; a read comes from any origin, and health is asked by load balancers. */
+export function possibleCodes(name: OperationName, hasBody: boolean): ProblemCode[] {
+  const { codes, method }: Operation = operations[name];
+  const all: ProblemCode[] = [...commonCodes, ...(hasBody ? bodyCodes : []), ...codes];
+  return all.filter((code) => {
+    if (code === 'origin_refused') return method !== 'GET';
+    return code !== 'token_missing' || name !== 'health';
+  });
+}
 
 /**
  * An operation's path with its parameters put in, percent-encoded, and a query of what is defined.

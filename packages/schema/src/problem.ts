@@ -15,6 +15,8 @@ export const problems = {
   token_missing: { status: 401, retryable: false },
   token_invalid: { status: 401, retryable: false },
   role_missing: { status: 403, retryable: false },
+  not_permitted: { status: 403, retryable: false },
+  instance_foreign: { status: 403, retryable: true }, // until its lease ends
   host_refused: { status: 403, retryable: false },
   origin_refused: { status: 403, retryable: false },
 

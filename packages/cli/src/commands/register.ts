@@ -3,13 +3,12 @@ import { register as registerAndKeep } from '@reg/client';
 import type { AuthorizedRoles, Endpoint, LeaseSetting, Registration } from '@reg/schema';
 import { instanceIdOf } from '@reg/schema/address';
 import { InvalidArgumentError } from 'commander';
-import { callRegistry } from '../api.ts';
+import { callRegistry, type RegistryAccess } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
 import { stayFor, stopSignal } from '../stop-signal.ts';
 import { describeMissing, requireKnown, waitQuery } from '../wait-for-gateways.ts';
 
-export interface RegisterOptions {
-  readonly registry: string;
+export interface RegisterOptions extends RegistryAccess {
   readonly url: string;
   readonly endpoint: readonly string[];
   readonly type?: readonly string[];
@@ -39,15 +38,23 @@ export async function register(name: string, options: RegisterOptions): Promise<
     const { name: service, instanceId: id, ...body } = registration;
     const parameters = { service, id };
     const query = waitQuery(options.wait);
-    const reply = await callRegistry('register', { registry: options.registry, parameters, query, body });
+    const { registry, registryToken } = options;
+    const reply = await callRegistry('register', { registry, registryToken, parameters, query, body });
     show(registration, reply, options);
     requireKnown(reply.missing);
     return;
   }
   const stop = stopSignal();
-  const { registry } = options;
+  const { registry, registryToken: token } = options;
   const waitFor = options.wait ? 'gateways' : undefined;
-  const joining = registerAndKeep({ ...registration, registry, waitFor, onRefused: 'exit', log: note });
+  const joining = registerAndKeep({
+    ...registration,
+    registry,
+    token,
+    waitFor,
+    onRefused: 'exit',
+    log: note,
+  });
   const kept = await stayFor(Promise.race([joining, stop]));
   if (!kept) return; // asked to end before a registry answered: nothing is listed
   const { generation, missing } = kept;

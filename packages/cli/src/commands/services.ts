@@ -1,25 +1,25 @@
 // `reg services`: what is registered, one line per instance.
 import type { ListedInstance, ListedService } from '@reg/schema';
-import { callRegistry } from '../api.ts';
+import { callRegistry, type RegistryAccess } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
 import { table } from '../table.ts';
 
-export interface ServicesOptions {
-  readonly registry: string;
+export interface ServicesOptions extends RegistryAccess {
   readonly json?: boolean;
 }
 
-export async function services(name: string | undefined, { registry, json }: ServicesOptions): Promise<void> {
-  const { holdingBack, services: listed } = await listing(name, registry);
+export async function services(name: string | undefined, options: ServicesOptions): Promise<void> {
+  const { registry, json } = options;
+  const { holdingBack, services: listed } = await listing(name, options);
   if (holdingBack) note('too many leases ended at once: the registry holds back and expires nobody');
   if (json) return printJson(listed);
   if (listed.length === 0) return note(`no services are registered at ${registry}`);
   for (const line of table([head, ...listed.flatMap(rowsOf)])) printLine(line);
 }
 
-async function listing(name: string | undefined, registry: string) {
-  if (name === undefined) return callRegistry('listServices', { registry });
-  const reply = await callRegistry('getService', { registry, parameters: { service: name } });
+async function listing(name: string | undefined, { registry, registryToken }: RegistryAccess) {
+  if (name === undefined) return callRegistry('listServices', { registry, registryToken });
+  const reply = await callRegistry('getService', { registry, registryToken, parameters: { service: name } });
   const { epoch, revision, holdingBack, ...service } = reply;
   return { holdingBack, services: [service] };
 }

@@ -2,11 +2,10 @@
 import type { ListedInstance } from '@reg/schema';
 import { isRegError, type ProblemCode, regError } from '@reg/schema/problem';
 import { InvalidArgumentError } from 'commander';
-import { callRegistry } from '../api.ts';
+import { callRegistry, type RegistryAccess } from '../api.ts';
 import { printJson, printLine } from '../print.ts';
 
-export interface UnregisterOptions {
-  readonly registry: string;
+export interface UnregisterOptions extends RegistryAccess {
   readonly id?: string;
   readonly runId?: string;
   readonly json?: boolean;
@@ -39,10 +38,10 @@ async function instanceIdFor(service: string, options: UnregisterOptions): Promi
 
 async function instancesOf(
   service: string,
-  { registry, runId }: UnregisterOptions,
+  { registry, registryToken, runId }: UnregisterOptions,
 ): Promise<ListedInstance[]> {
   try {
-    return (await callRegistry('getService', { registry, parameters: { service } })).instances;
+    return (await callRegistry('getService', { registry, registryToken, parameters: { service } })).instances;
   } catch (error) {
     if (runId !== undefined && hasCode(error, 'service_not_found')) return [];
     throw error;
@@ -50,11 +49,12 @@ async function instancesOf(
 }
 
 /** @returns false where the registry knows no such instance, and a run was named: it forgot that run */
-async function remove(service: string, id: string, { registry, runId }: UnregisterOptions): Promise<boolean> {
+async function remove(service: string, id: string, options: UnregisterOptions): Promise<boolean> {
+  const { registry, registryToken, runId } = options;
   const run = runId === undefined ? { force: true } : { runId };
   try {
     const query = { ...run, reason: 'reg unregister' };
-    await callRegistry('unregister', { registry, parameters: { service, id }, query });
+    await callRegistry('unregister', { registry, registryToken, parameters: { service, id }, query });
     return true;
   } catch (error) {
     if (runId !== undefined && hasCode(error, 'instance_not_found')) return false;

@@ -1,11 +1,10 @@
 // `reg up`: a registry and a gateway in one process, or either alone, until a signal ends it.
 import { mkdir } from 'node:fs/promises';
-import { isIPv4 } from 'node:net';
-import { InvalidArgumentError } from 'commander';
 import { callerTokens, type TokenSettings } from '../caller-tokens.ts';
 import { createLogLines, type LogForm } from '../log-lines.ts';
 import type { Part } from '../part.ts';
 import { printJson, printLine } from '../print.ts';
+import { refuseWithoutCredentials, registryCredentials } from '../registry-credentials.ts';
 import { dataFolder } from '../secret-file.ts';
 import { startGateway } from '../start-gateway.ts';
 import { startRegistry } from '../start-registry.ts';
@@ -18,6 +17,8 @@ export interface UpOptions extends TokenSettings {
   readonly registryOnly?: boolean;
   readonly gatewayOnly?: boolean;
   readonly registry: string;
+  readonly registryToken?: string;
+  readonly revoked?: string;
   readonly data?: string;
   readonly allowOrigin?: readonly string[];
   readonly grantPath?: readonly string[];
@@ -37,7 +38,7 @@ interface Running {
 }
 
 export async function up(options: UpOptions): Promise<void> {
-  refuseBeyondLoopback(options.host);
+  refuseWithoutCredentials(options);
   const stop = stopSignal();
   const parts: Part[] = [];
   try {
@@ -55,8 +56,9 @@ async function start(options: UpOptions, parts: Part[]): Promise<Running> {
   const log = createLogLines(options.log ?? (process.stderr.isTTY ? 'pretty' : 'json'));
   parts.push(log);
   // First of all: a secret that is no good must not cost a port.
+  const credentials = await registryCredentials(options, log, parts);
   const tokens = options.registryOnly ? undefined : await callerTokens(options, data);
-  const registry = options.gatewayOnly ? undefined : await startRegistry(options, log, parts);
+  const registry = options.gatewayOnly ? undefined : await startRegistry(options, credentials, log, parts);
   const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
   return {
     ...(gateway && { gateway }),
@@ -78,12 +80,4 @@ function show(running: Running, json: boolean | undefined): void {
   printLine(`data     ${data}`);
   if (jwtSecret)
     printLine(`jwt-secret ${jwtSecret}${jwtSecretMade ? ' (made now, reg token finds it)' : ''}`);
-}
-
-/** Beyond this machine everybody could register and read: that takes credentials (docs/architecture.md). */
-function refuseBeyondLoopback(host: string): void {
-  if (host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))) return;
-  throw new InvalidArgumentError(
-    `--host ${host} is not loopback: beyond this machine the registry needs credentials, and has none yet`,
-  );
 }

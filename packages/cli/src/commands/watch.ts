@@ -1,16 +1,16 @@
 // `reg watch`: a line per change, from now on; a registry that restarts is followed.
 import { watch as watchRegistry } from '@reg/client';
 import type { Change, ChangeSet, Snapshot } from '@reg/schema';
+import type { RegistryAccess } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
 
-export interface WatchOptions {
-  readonly registry: string;
+export interface WatchOptions extends RegistryAccess {
   readonly json?: boolean;
 }
 
-export async function watch({ registry, json }: WatchOptions): Promise<void> {
+export async function watch({ registry, registryToken: token, json }: WatchOptions): Promise<void> {
   let following = false;
-  for await (const item of watchRegistry({ registry })) {
+  for await (const item of watchRegistry({ registry, token })) {
     if ('changes' in item) printChanges(item, json);
     else if (following) printSnapshot(item, json);
     else note(`watching ${registry} after revision ${item.revision}`);

@@ -18,17 +18,15 @@ export function parseSecret(text: string): KeyObject {
 /** @throws Error for bytes that are too few, or known to others */
 export function secretKey(bytes: Buffer): KeyObject {
   if (bytes.length < minSecretBytes) {
-    throw new Error(
-      `the JWT secret must have at least ${minSecretBytes} bytes, this one has ${bytes.length}`,
-    );
+    throw new Error(`the secret must have at least ${minSecretBytes} bytes, this one has ${bytes.length}`);
   }
   // Whoever verifies RS256 elsewhere has that text: with it they could sign for everybody here.
-  if (bytes.includes('-----BEGIN ')) throw new Error('the JWT secret must not be a PEM key or certificate');
+  if (bytes.includes('-----BEGIN ')) throw new Error('the secret must not be a PEM key or certificate');
   return createSecretKey(bytes);
 }
 
 function bytesOfText(text: string): Buffer {
-  if (!text.isWellFormed()) throw new Error('the JWT secret must be well-formed Unicode');
+  if (!text.isWellFormed()) throw new Error('the secret must be well-formed Unicode');
   return Buffer.from(text, 'utf8');
 }
 
@@ -36,5 +34,5 @@ function bytesOfText(text: string): Buffer {
 function bytesOfBase64(text: string): Buffer {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64').replace(/=+$/, '') === text.replace(/={0,2}$/, '')) return bytes;
-  throw new Error('the JWT secret after base64: is not base64');
+  throw new Error('the secret after base64: is not base64');
 }

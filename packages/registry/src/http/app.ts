@@ -6,6 +6,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import { createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
 import { createChangeStreams } from './change-streams.ts';
+import { type Asker, type Credentials, createCredentials } from './credentials.ts';
 import { createEndings } from './endings.ts';
 import { guard } from './guard.ts';
 import { type Answer, type ChangesAnswer, createHandlers, type Handlers } from './handlers.ts';
@@ -16,6 +17,8 @@ import { respond } from './respond.ts';
 
 export interface RegistryAppOptions {
   readonly registry: Registry;
+  /** Who may call. @default everybody, on this machine alone: only a `Host` that is a loopback name is taken */
+  readonly credentials?: Credentials | undefined;
   /** Called with a line per request and per fault of ours. @default errors go to the console */
   readonly log?: Log | undefined;
   /** How often a stream of changes gets a comment. @default 5_000 */
@@ -26,13 +29,15 @@ export interface RegistryAppOptions {
 
 /**
  * The registry's HTTP API as an ordinary Express app: give it to `http.createServer`, or mount it with
- * `app.use`. It takes requests whose `Host` is a loopback name only, and no writes from other origins.
+ * `app.use`. It takes no writes from web pages of other origins, and without credentials only requests whose
+ * `Host` is a loopback name.
  * It does not limit heads, times or connections: `createRegistryServer` does.
  */
 export function registryApp(options: RegistryAppOptions): RequestListener {
   const { registry, log = logErrors, keepAliveMs = 5_000, signal = new AbortController().signal } = options;
   const clock = createSystemClock();
   const handlers = createHandlers(registry);
+  const askerOf = createCredentials(options.credentials);
   const endOf = createEndings(signal);
   const streamChanges = createChangeStreams({ registry, clock, keepAliveMs, signal });
 
@@ -48,7 +53,7 @@ export function registryApp(options: RegistryAppOptions): RequestListener {
       const status = response.headersSent ? response.statusCode : 0;
       log({ kind: 'access', requestId, method, path, status, ms: clock.now() - startedAt });
     });
-    guard(request, originalUrl);
+    guard(request, originalUrl, options.credentials ? 'any' : 'loopback');
     next();
   });
 
@@ -59,7 +64,8 @@ export function registryApp(options: RegistryAppOptions): RequestListener {
         (typeof contract)[typeof name]['method']
       >;
       route[method](async (request: Request, response: Response) => {
-        const answer = await perform(handlers, name, request, response, endOf);
+        const asker = askerOf(name, request); // before anything of a body is read
+        const answer = await perform(handlers, name, request, response, endOf, asker);
         if ('after' in answer) await streamChanges(response, answer, requestIdOf(response));
         else respond(request, response, answer);
       });
@@ -99,10 +105,10 @@ async function perform<Name extends OperationName>(
   request: IncomingMessage & { params: Readonly<Record<string, unknown>> },
   response: ServerResponse,
   endOf: (response: ServerResponse) => AbortSignal,
+  asker: Asker,
 ): Promise<Answer | ChangesAnswer> {
-  return await handlers[name](await readInput(name, request.params, request, response), () =>
-    endOf(response),
-  );
+  const input = await readInput(name, request.params, request, response);
+  return await handlers[name](input, () => endOf(response), asker);
 }
 
 function operationsByPath(): Map<string, OperationName[]> {

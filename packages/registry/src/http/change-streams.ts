@@ -43,7 +43,7 @@ export function createChangeStreams({ registry, clock, keepAliveMs, signal }: Ch
       const sets = registry.changes(answer.after, ending.signal, answer.gateway); // refuses at once: an answer yet
       begin(response, formatPosition(answer.after));
       if (response.req.method === 'HEAD') return;
-      stopBeat = keepAlive(response, clock, keepAliveMs);
+      stopBeat = keepAlive(response, clock, keepAliveMs, () => answer.lasts() || ending.abort());
       await follow(response, answer.after.epoch, sets, ending.signal);
     } catch (error) {
       if (ending.signal.aborted) return;
@@ -82,9 +82,15 @@ function eventOf(event: 'change' | 'compacted', data: ChangeSet | Problem): stri
 }
 
 /** @returns ends it */
-function keepAlive(response: ServerResponse, clock: Clock, keepAliveMs: number): () => void {
+function keepAlive(
+  response: ServerResponse,
+  clock: Clock,
+  keepAliveMs: number,
+  onBeat: () => void,
+): () => void {
   let stalledBeats = 0;
   return clock.every(keepAliveMs, () => {
+    onBeat();
     stalledBeats = response.writableNeedDrain ? stalledBeats + 1 : 0;
     if (stalledBeats === 0) response.write(': keep-alive\n\n');
     if (stalledBeats >= maxStalledBeats) response.destroy();

@@ -1,14 +1,8 @@
 // Every code that the contract declares is provoked, for every operation, on a real socket; and a refused
 // request changes nothing. The last tests fail when a code is declared and no case provokes it.
-import {
-  bodyCodes,
-  commonCodes,
-  type OperationName,
-  operations,
-  type ProblemCode,
-  problems,
-} from '@reg/schema';
+import { type OperationName, operations, type ProblemCode, possibleCodes, problems } from '@reg/schema';
 import { expect, test } from 'vitest';
+import { credentials, signed } from '../../../../tests/support/registry-token.ts';
 import { type Clock, createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
 import {
@@ -75,6 +69,12 @@ const faulty = (registry: Registry): Registry =>
     },
   });
 
+const guarded: TestApiOptions = { credentials };
+const asked = (request: Request, token: string): Request => ({
+  ...request,
+  headers: { Authorization: `Bearer ${token}` },
+});
+
 const common: Case[] = names.flatMap((operation) => {
   const request = plain[operation];
   const internal: Case = { operation, code: 'internal', request, options: { between: faulty } };
@@ -85,12 +85,16 @@ const common: Case[] = names.flatMap((operation) => {
       request: withHeaders(request, { Host: 'evil.example' }),
       field: 'Host',
     },
+    { operation, code: 'token_invalid', options: guarded, request: asked(request, 'nonsense') },
     { operation, code: 'malformed_request', request: withQuery(request, 'a=%zz') },
     { operation, code: 'invalid_request', request: withQuery(request, 'nope=1'), field: 'nope' },
     { operation, code: 'not_found', request: { ...request, path: `${pathOf(request)}/` } },
     { operation, code: 'method_not_allowed', request: { ...request, method: 'PATCH' } },
     { operation, code: 'head_too_large', request: withHeaders(request, { 'X-Long': 'a'.repeat(17_000) }) },
     ...(operation === 'openapi' ? [] : [internal]),
+    ...(operation === 'health'
+      ? []
+      : [{ operation, code: 'token_missing', options: guarded, request } as const]),
   ];
   const origin = withHeaders(request, { Origin: 'http://evil.example' });
   return isRead(operation)
@@ -313,7 +317,31 @@ const rules: Case[] = [
   },
 ];
 
-const cases: readonly Case[] = [...common, ...bodies, ...waitingReads, ...rules];
+/** What a token may not do: its service is another, or another token registered the instance. */
+const permissions: Case[] = (['register', 'renew', 'drain', 'unregister', 'movePath'] as const).flatMap(
+  (operation): Case[] => {
+    const ofRun = operation === 'register' || operation === 'renew' || operation === 'movePath';
+    const request = ofRun
+      ? plain[operation]
+      : { ...plain[operation], path: `${pathOf(plain[operation])}?runId=r` };
+    const others: Case = {
+      operation,
+      code: 'not_permitted',
+      options: guarded,
+      request: asked(request, signed({ services: ['others'] })),
+    };
+    const foreign: Case = {
+      operation,
+      code: 'instance_foreign',
+      options: guarded,
+      prepare: ({ registry }) => registry.register({ service: 'tickets', id: 'one' }, registrationOf()),
+      request: asked(request, signed({ services: ['tickets'] })),
+    };
+    return operation === 'movePath' ? [others] : [others, foreign];
+  },
+);
+
+const cases: readonly Case[] = [...common, ...bodies, ...waitingReads, ...rules, ...permissions];
 
 test.each(cases)(
   '$operation answers $code and changes nothing',
@@ -335,8 +363,7 @@ test.each(cases)(
 );
 
 const declared = names.flatMap((operation) =>
-  [...commonCodes, ...(hasBody(operation) ? bodyCodes : []), ...operations[operation].codes]
-    .filter((code) => code !== 'origin_refused' || !isRead(operation)) // a read is never refused for it
+  possibleCodes(operation, hasBody(operation))
     .filter((code) => code !== 'internal' || operation !== 'openapi') // it asks nothing that could fail
     .map((code) => `${operation} ${code}`),
 );

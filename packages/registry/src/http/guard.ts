@@ -1,7 +1,8 @@
-// What a request must be before anything else of it is read. A registry on loopback has no credentials,
+// What a request must be before anything else of it is read. A registry without credentials is on loopback,
 // so its danger is the browser of the same machine: a page elsewhere may send requests here (cross-site
 // request forgery) or make its own name resolve to 127.0.0.1 (DNS rebinding). NOT guarded against: other
-// users and programs of this machine, which need no browser.
+// users and programs of this machine, which need no browser. With credentials any name may be ours: no page
+// has the token. Writes from other pages stay refused, since nobody has a use for them.
 import type { IncomingMessage } from 'node:http';
 import { isIPv4 } from 'node:net';
 import { regError } from '@reg/schema';
@@ -10,16 +11,16 @@ import { decodable } from './query.ts';
 const safeMethods = new Set(['GET', 'HEAD']);
 
 /** @throws `malformed_request`, `host_refused`, `origin_refused` */
-export function guard(request: IncomingMessage, target: string): void {
+export function guard(request: IncomingMessage, target: string, hosts: 'loopback' | 'any'): void {
   refuseOddTarget(target);
   const host = hostOf(request);
-  if (!isLoopbackName(host)) {
+  if (hosts === 'loopback' && !isLoopbackName(host)) {
     throw regError('host_refused', 'Host must be a loopback name: localhost, 127.0.0.1 or [::1]', {
       errors: [{ field: 'Host', message: 'must be a loopback name' }],
     });
   }
   if (safeMethods.has(request.method ?? '')) return;
-  if (!isForeign(request, host)) return;
+  if (!isForeign(request, ownOrigins(host, hosts))) return;
   throw regError('origin_refused', 'a page of another origin may not write here', {
     errors: [{ field: 'Origin', message: `must be http://${host} or left out` }],
   });
@@ -50,10 +51,16 @@ export function isLoopbackName(host: string): boolean {
   return isIPv4(name) && name.startsWith('127.');
 }
 
+/** Beyond loopback a proxy may speak TLS for us. */
+function ownOrigins(host: string, hosts: 'loopback' | 'any'): string[] {
+  const name = host.toLowerCase();
+  return hosts === 'any' ? [`http://${name}`, `https://${name}`] : [`http://${name}`];
+}
+
 /** A browser says where a page is from: Origin (RFC 6454 §7, also `null`) and Sec-Fetch-Site. */
-function isForeign({ headers }: IncomingMessage, host: string): boolean {
+function isForeign({ headers }: IncomingMessage, own: readonly string[]): boolean {
   const site = headers['sec-fetch-site'];
   if (site === 'cross-site' || site === 'same-site') return true;
   if (headers.origin === undefined) return false;
-  return headers.origin.toLowerCase() !== `http://${host.toLowerCase()}`;
+  return !own.includes(headers.origin.toLowerCase());
 }

@@ -1,6 +1,7 @@
 // One function per operation: parsed input in, an answer out. They know neither Express nor sockets.
 import { type OperationName, openapi, type Position, parsePosition, type Reply, regError } from '@reg/schema';
 import type { Registry } from '../registry.ts';
+import type { Asker } from './credentials.ts';
 import { listingEtag, matchesEtag } from './etag.ts';
 import type { Input } from './input.ts';
 
@@ -16,6 +17,8 @@ export interface ChangesAnswer {
   readonly after: Position;
   /** It counts as connected while it follows. */
   readonly gateway: string | undefined;
+  /** Whether who asked may still be told. */
+  readonly lasts: () => boolean;
 }
 
 interface ReadQuery {
@@ -30,6 +33,7 @@ export type Handlers = {
   readonly [Name in OperationName]: (
     input: Input<Name>,
     ended: () => AbortSignal,
+    asker: Asker,
   ) => Name extends 'changes' ? ChangesAnswer : Answer<Reply<Name>> | Promise<Answer<Reply<Name>>>;
 };
 
@@ -45,24 +49,26 @@ export function createHandlers(registry: Registry): Handlers {
   }
 
   return {
-    async register({ parameters, body, query }) {
-      const { created, ...reply } = await registry.register(parameters, body, waiting(query));
+    async register({ parameters, body, query }, _, { writer }) {
+      const options = { ...waiting(query), writer };
+      const { created, ...reply } = await registry.register(parameters, body, options);
       return { status: created ? 201 : 200, content: reply };
     },
-    async renew({ parameters, body }) {
-      return ok(await registry.renew(parameters, body.generation, body.load));
+    async renew({ parameters, body }, _, { writer }) {
+      return ok(await registry.renew(parameters, body.generation, { load: body.load, writer }));
     },
-    async renewMany({ body }) {
-      return ok(await registry.renewMany(body.renewals));
+    async renewMany({ body }, _, { writer }) {
+      return ok(await registry.renewMany(body.renewals, writer));
     },
-    async drain({ parameters, query }) {
-      return ok(await registry.drain(parameters, run(query), { ...waiting(query), reason: query.reason }));
+    async drain({ parameters, query }, _, { writer }) {
+      const options = { ...waiting(query), reason: query.reason, writer };
+      return ok(await registry.drain(parameters, run(query), options));
     },
-    async unregister({ parameters, query }) {
-      return ok(await registry.unregister(parameters, run(query), { reason: query.reason }));
+    async unregister({ parameters, query }, _, { writer }) {
+      return ok(await registry.unregister(parameters, run(query), { reason: query.reason, writer }));
     },
-    async movePath({ body }) {
-      return ok(await registry.movePath(body));
+    async movePath({ body }, _, { writer }) {
+      return ok(await registry.movePath(body, writer));
     },
     async listServices({ query, headers }, ended) {
       await waitToRead(query, ended);
@@ -76,18 +82,20 @@ export function createHandlers(registry: Registry): Handlers {
       await waitToRead(query, ended);
       return ok(registry.snapshot());
     },
-    changes({ query, headers }) {
+    changes({ query, headers }, _, { lasts }) {
       return {
         after: startOf(headers['last-event-id'], query.after) ?? registry.position(),
         gateway: query.gateway,
+        lasts,
       };
     },
     reportApplied({ parameters, body }) {
       registry.reportApplied(parameters.id, body);
       return ok({});
     },
-    health() {
-      return ok(registry.health());
+    health(_input, _ended, { mayRead }) {
+      const health = registry.health();
+      return ok(mayRead ? health : { status: health.status });
     },
     openapi() {
       document ??= { ...openapi() };

@@ -1,5 +1,5 @@
 // The one place where an error becomes a reply (RFC 9457).
-import { isRegError, type Problem, type RegError, regError, toProblem } from '@reg/schema';
+import { isRegError, type Problem, type ProblemCode, type RegError, regError, toProblem } from '@reg/schema';
 import type { Answer } from './handlers.ts';
 import type { Log } from './log.ts';
 
@@ -11,9 +11,16 @@ export function problemAnswer(error: unknown, requestId: string, log: Log): Answ
   return { status: problem.status, content: problem, headers: problemHeaders(problem) };
 }
 
-export function problemHeaders({ status }: Problem): Record<string, string> {
+export function problemHeaders({ status, code }: Problem): Record<string, string> {
   const headers = { 'Content-Type': 'application/problem+json' };
-  return status === 503 ? { ...headers, 'Retry-After': '1' } : headers;
+  if (status === 503) return { ...headers, 'Retry-After': '1' };
+  return status === 401 ? { ...headers, 'WWW-Authenticate': challengeFor(code) } : headers;
+}
+
+/** RFC 6750 §3: who sent no token is told no error. */
+function challengeFor(code: ProblemCode): string {
+  const challenge = 'Bearer realm="reg-registry"';
+  return code === 'token_missing' ? challenge : `${challenge}, error="invalid_token"`;
 }
 
 /** A parameter of the path that Express could not decode. */

@@ -9,7 +9,7 @@ import { logErrors } from './log.ts';
 import { answerUnreadable, followAnswers } from './unreadable.ts';
 
 export interface RegistryServerOptions extends Omit<RegistryAppOptions, 'signal'> {
-  /** A loopback address or `localhost`: others need credentials, which there are none of yet. @default '127.0.0.1' */
+  /** An address or `localhost`; beyond loopback only with `credentials`. @default '127.0.0.1' */
   readonly host?: string | undefined;
   /** 0: any free one. */
   readonly port: number;
@@ -36,7 +36,7 @@ const limits = {
 const maxConnections = 10_000;
 const maxClosingMs = 2_000;
 
-/** @throws node's listen error (`EADDRINUSE`, `EACCES`), with its `port`; `invalid_request` beyond loopback */
+/** @throws node's listen error (`EADDRINUSE`, `EACCES`), with its `port`; `invalid_request`: beyond loopback without credentials */
 export async function createRegistryServer({
   host = '127.0.0.1',
   port,
@@ -44,7 +44,7 @@ export async function createRegistryServer({
   ...options
 }: RegistryServerOptions): Promise<RegistryServer> {
   const name = host.includes(':') ? `[${host}]` : host;
-  if (!isLoopbackName(name)) {
+  if (!options.credentials && !isLoopbackName(name)) {
     throw regError('invalid_request', `host ${host} is no loopback address, and there are no credentials`);
   }
   const closing = new AbortController();

@@ -7,6 +7,7 @@ import type { Problem } from '@reg/schema';
 import { createMemoryStore } from '../memory-store.ts';
 import { createRegistry, type Registry, type RegistryOptions } from '../registry.ts';
 import type { Store } from '../store.ts';
+import type { Credentials } from './credentials.ts';
 import type { AccessLine, ErrorLine } from './log.ts';
 import { createRegistryServer } from './server.ts';
 
@@ -42,6 +43,7 @@ export interface TestApi extends AsyncDisposable {
 export interface TestApiOptions extends Partial<RegistryOptions> {
   readonly logCapacity?: number;
   readonly keepAliveMs?: number;
+  readonly credentials?: Credentials | undefined;
   /** What stands between the server and the registry. */
   readonly between?: (registry: Registry) => Registry;
 }
@@ -49,6 +51,7 @@ export interface TestApiOptions extends Partial<RegistryOptions> {
 export async function startApi({
   keepAliveMs,
   logCapacity = 10_000,
+  credentials,
   between = (registry) => registry,
   ...options
 }: TestApiOptions = {}): Promise<TestApi> {
@@ -56,7 +59,13 @@ export async function startApi({
   const registry = createRegistry({ store, ...options });
   const lines: (AccessLine | ErrorLine)[] = [];
   const log = (line: AccessLine | ErrorLine) => void lines.push(line);
-  const server = await createRegistryServer({ registry: between(registry), port: 0, log, keepAliveMs });
+  const server = await createRegistryServer({
+    registry: between(registry),
+    port: 0,
+    log,
+    keepAliveMs,
+    credentials,
+  });
   return {
     url: server.url,
     port: server.port,
@@ -113,8 +122,14 @@ async function raw(port: number, chunks: readonly (string | Uint8Array)[]): Prom
   return answer;
 }
 
+interface RegistrationFields {
+  readonly url?: string;
+  readonly port?: number;
+  readonly [more: string]: unknown;
+}
+
 /** The readable document of the original, as a body. */
-export function registrationOf({ url = '/tickets', port = 3001, ...more }: Record<string, unknown> = {}) {
+export function registrationOf({ url = '/tickets', port = 3001, ...more }: RegistrationFields = {}) {
   return {
     url,
     endpoints: [{ type: 'http' as const, url: `http://127.0.0.1:${port}/x` }],

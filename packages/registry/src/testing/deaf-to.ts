@@ -2,6 +2,7 @@
 // the truth would log, try again and come back, and a killed process does none of these.
 import type { Registry, RenewalRequest } from '../registry.ts';
 import type { InstanceName } from '../store.ts';
+import type { Writer } from '../writer.ts';
 
 export interface ListedRun extends InstanceName {
   readonly runId: string | undefined;
@@ -18,28 +19,28 @@ interface NamedRun {
 export function deafTo(dead: readonly ListedRun[], registry: Registry): Registry {
   const find = (name: InstanceName, run: NamedRun) => dead.find((one) => isSameRun(one, name, run));
 
-  async function renewOne(renewal: RenewalRequest) {
+  async function renewOne(renewal: RenewalRequest, writer: Writer | undefined) {
     const { service, id } = renewal;
     const run = find(renewal, renewal);
     if (run) return { service, id, leaseUntil: run.leaseUntil };
-    const { results } = await registry.renewMany([renewal]);
+    const { results } = await registry.renewMany([renewal], writer);
     return results;
   }
 
   return {
     ...registry,
-    async register(name, body, waiting) {
+    async register(name, body, options) {
       const run = find(name, body);
-      if (!run) return registry.register(name, body, waiting);
+      if (!run) return registry.register(name, body, options);
       const { generation, leaseUntil } = run;
       return { instanceId: name.id, generation, leaseUntil, ...registry.position(), created: false };
     },
-    async renew(name, generation, load) {
+    async renew(name, generation, options) {
       const run = find(name, { generation });
-      return run ? { leaseUntil: run.leaseUntil } : registry.renew(name, generation, load);
+      return run ? { leaseUntil: run.leaseUntil } : registry.renew(name, generation, options);
     },
-    async renewMany(renewals) {
-      return { results: (await Promise.all(renewals.map(renewOne))).flat() };
+    async renewMany(renewals, writer) {
+      return { results: (await Promise.all(renewals.map((one) => renewOne(one, writer)))).flat() };
     },
     async drain(name, run, options) {
       return find(name, run) ? registry.position() : registry.drain(name, run, options);
