@@ -138,7 +138,9 @@ test('several endpoints, each of its type; a name of any letters; a table that s
   const endpoints = ['--endpoint', 'http://127.0.0.1:9001/a', '--endpoint', 'http://127.0.0.1:9002/b'];
   await regJson(['register', name, '--url', path, ...endpoints, '--type', 'http-get', '--type', 'http-post']);
   const { stdout } = await reg(['services', name]);
-  expect(stdout.split('\n')[0]).toMatch(/^SERVICE +URL +ROLES +INSTANCE +STATE +LEASE +VERSION +ENDPOINTS$/);
+  expect(stdout.split('\n')[0]).toMatch(
+    /^SERVICE +URL +ROLES +INSTANCE +STATE +LEASE +LOOP +VERSION +ENDPOINTS$/,
+  );
   expect(stdout.split('\n')[1]).toMatch(/^Tïckets 日本 🎫.*http-get http:\/\/127.0.0.1:9001\/a, http-post /u);
 });
 

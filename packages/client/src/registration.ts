@@ -17,6 +17,8 @@ export interface RegisterOptions extends Omit<RegistrationDocument, 'generation'
   readonly server?: RequestSource | undefined;
   /** How long leaving waits for requests in flight. @default 5_000 */
   readonly drainMs?: number | undefined;
+  /** The event loop has not turned for so long: the lease is not renewed until it does. @default 30_000 */
+  readonly stallMs?: number | undefined;
   /**
    * The registry refuses for good: `run` rejects (or logs, where it comes later), `exit` logs one line and
    * exits 1; replaced by a newer run, it answers what is in flight first and exits 0. @default 'run'

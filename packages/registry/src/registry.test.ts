@@ -174,6 +174,25 @@ test('not renewed, an instance is gone within its lease and one second; renewed 
   expect(store.view.leases.size).toBe(1);
 });
 
+test('a renewal may carry the load of a loop: listed with its lease, until another run comes', async () => {
+  await using opened = openRegistry();
+  const { registry } = opened;
+  const { generation } = await registry.register(one, bodyOf(one, { runId: 'a' }));
+  const loadOf = () => registry.getService('tickets').instances[0]?.load;
+  const before = registry.position();
+  expect(loadOf()).toBeUndefined();
+  await registry.renew(one, generation, { load: { loopUtilization: 0.5, loopDelayMs: 7 } });
+  expect(loadOf()).toEqual({ loopUtilization: 0.5, loopDelayMs: 7 });
+  await registry.renewMany([
+    { service: 'tickets', id: 'one', generation, load: { loopUtilization: 1, loopDelayMs: 8 } },
+  ]);
+  await registry.renew(one, generation);
+  expect(loadOf()).toEqual({ loopUtilization: 1, loopDelayMs: 8 });
+  expect(registry.position()).toEqual(before);
+  await registry.register(one, bodyOf(one, { runId: 'b' }));
+  expect(loadOf()).toBeUndefined();
+});
+
 test('an expired run renews no more, and registers again as itself', async () => {
   await using opened = openRegistry();
   const { registry, clock } = opened;

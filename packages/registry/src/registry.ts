@@ -5,6 +5,7 @@ import {
   type ChangeSet,
   type Health,
   isRegError,
+  type LoopLoad,
   type Position,
   type RegistrationBody,
   type Reply,
@@ -36,6 +37,8 @@ export interface Waiting {
 /** A renewal as it is asked for. */
 export interface RenewalRequest extends InstanceName {
   readonly generation: number;
+  /** Kept with the lease, in memory: no change, so nobody is woken. */
+  readonly load?: LoopLoad | undefined;
 }
 
 /**
@@ -48,7 +51,11 @@ export interface Registry extends ReadWaits {
     body: RegistrationBody,
     options?: Waiting & { writer?: Writer | undefined },
   ): Promise<Reply<'register'> & { created: boolean }>;
-  renew(name: InstanceName, generation: number, writer?: Writer): Promise<Reply<'renew'>>;
+  renew(
+    name: InstanceName,
+    generation: number,
+    options?: { load?: LoopLoad | undefined; writer?: Writer | undefined },
+  ): Promise<Reply<'renew'>>;
   renewMany(renewals: readonly RenewalRequest[], writer?: Writer): Promise<Reply<'renewMany'>>;
   drain(name: InstanceName, run: RunName, options?: Waiting & Leaving): Promise<Reply<'drain'>>;
   unregister(name: InstanceName, run: RunName, options?: Leaving): Promise<Reply<'unregister'>>;
@@ -123,7 +130,11 @@ export function createRegistry({
   }
 
   /** @throws `not_permitted`, `instance_foreign`, `instance_not_found`, `generation_superseded` */
-  function decideRenewal({ generation, ...name }: RenewalRequest, now: number, writer?: Writer): Renewal {
+  function decideRenewal(
+    { generation, load, ...name }: RenewalRequest,
+    now: number,
+    writer?: Writer,
+  ): Renewal {
     const key = instanceKey(name);
     const lease = view.leases.get(key);
     checkService(writer, name.service);
@@ -131,7 +142,7 @@ export function createRegistry({
     checkRun(lease ?? view.tombstones.get(key), { generation }, describe(name));
     if (!lease)
       throw regError('instance_not_found', `the lease of ${describe(name)} has ended: register again`);
-    return { key, generation, expiresAt: renewedUntil(lease, now) };
+    return { key, generation, expiresAt: renewedUntil(lease, now), load };
   }
 
   async function renewOne(renewal: Renewal, name: InstanceName): Promise<void> {
@@ -145,9 +156,10 @@ export function createRegistry({
   ): Promise<Reply<'renewMany'>> {
     const now = clock.now();
     const allowed: Renewal[] = [];
-    const results = renewals.map(({ service, id, generation }) => {
+    const results = renewals.map((request) => {
+      const { service, id } = request;
       try {
-        const renewal = decideRenewal({ service, id, generation }, now, writer);
+        const renewal = decideRenewal(request, now, writer);
         allowed.push(renewal);
         return { service, id, leaseUntil: renewal.expiresAt };
       } catch (error) {
@@ -209,8 +221,8 @@ export function createRegistry({
       const missing = await missingAt(position, waiting, 5_000);
       return { instanceId, generation, leaseUntil, ...position, ...missing, created: join.created };
     },
-    async renew(name, generation, writer) {
-      const renewal = decideRenewal({ ...name, generation }, clock.now(), writer);
+    async renew(name, generation, { load, writer } = {}) {
+      const renewal = decideRenewal({ ...name, generation, load }, clock.now(), writer);
       await renewOne(renewal, name);
       return { leaseUntil: renewal.expiresAt };
     },

@@ -152,10 +152,10 @@ export function createView(start: Position): MutableView {
       forgetOldTombstones(at);
       position = { epoch: start.epoch, revision };
     },
-    renew({ key, generation, expiresAt }) {
+    renew({ key, generation, expiresAt, load }) {
       const lease = leases.get(key);
       if (lease?.generation !== generation) return false;
-      leases.set(key, { ...lease, expiresAt });
+      leases.set(key, { ...lease, expiresAt, load: load ?? lease.load });
       return true;
     },
   };

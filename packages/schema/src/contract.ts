@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { revision } from './change.ts';
 import { parseDurationMs } from './duration.ts';
-import { generation } from './lease.ts';
+import { generation, loopLoad } from './lease.ts';
 import { gatewayId, instanceId, runId, serviceName } from './names.ts';
 import { type Operation, type OperationName, operations } from './operations.ts';
 import { parsePosition } from './position.ts';
@@ -77,7 +77,9 @@ const missing = z.array(z.string()).optional();
 /** Milliseconds since 1970; null without a lease. */
 const leaseUntil = z.int().min(0).nullable();
 
-const renewal = z.strictObject({ service: serviceName, id: instanceId, generation });
+const load = loopLoad.optional();
+
+const renewal = z.strictObject({ service: serviceName, id: instanceId, generation, load });
 
 const renewalResult = z.union([
   z.strictObject({ service: z.string(), id: z.string(), leaseUntil }),
@@ -139,7 +141,7 @@ const shapes = {
   renew: {
     parameters: instancePath,
     query: nothing,
-    body: z.strictObject({ generation }),
+    body: z.strictObject({ generation, load }),
     reply: z.strictObject({ leaseUntil }),
   },
   renewMany: {

@@ -5,7 +5,7 @@ export { type Body, contract, type Health, type Query, type Reply } from './cont
 export { parseDurationMs } from './duration.ts';
 export { type Endpoint, endpoint, endpointTypes } from './endpoint.ts';
 export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
-export { defaultLeaseMs, generation, type LeaseSetting, leaseSetting } from './lease.ts';
+export { defaultLeaseMs, generation, type LeaseSetting, type LoopLoad, leaseSetting } from './lease.ts';
 export { gatewayId, instanceId, role, runId, serviceName, tag } from './names.ts';
 export { type OpenapiDocument, openapi } from './openapi.ts';
 export {

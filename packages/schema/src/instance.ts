@@ -1,6 +1,6 @@
 // One running copy of a service, as the store keeps it and as readers see it.
 import * as z from 'zod';
-import { generation, leaseSetting } from './lease.ts';
+import { generation, leaseSetting, loopLoad } from './lease.ts';
 import { instanceId } from './names.ts';
 import { registration } from './registration.ts';
 
@@ -33,11 +33,13 @@ export const instance = z.strictObject({
   registeredAt: z.int().min(0),
 });
 
-/** An instance in a listing: with the end of its lease, which moves without a revision. */
+/** An instance in a listing: with the end of its lease, which moves without a revision, as its load does. */
 export const listedInstance = z.strictObject({
   ...instance.shape,
   /** Milliseconds since 1970; null without a lease. */
   leaseUntil: z.int().min(0).nullable(),
+  /** As its last renewal that said it; like the lease, it moves without a revision. */
+  load: loopLoad.optional(),
 });
 
 export type Instance = z.infer<typeof instance>;

@@ -1,5 +1,5 @@
 // `reg services`: what is registered, one line per instance.
-import type { ListedService } from '@reg/schema';
+import type { ListedInstance, ListedService } from '@reg/schema';
 import { callRegistry, type RegistryAccess } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
 import { table } from '../table.ts';
@@ -24,18 +24,23 @@ async function listing(name: string | undefined, { registry, registryToken }: Re
   return { holdingBack, services: [service] };
 }
 
-const head = ['SERVICE', 'URL', 'ROLES', 'INSTANCE', 'STATE', 'LEASE', 'VERSION', 'ENDPOINTS'];
+const head = ['SERVICE', 'URL', 'ROLES', 'INSTANCE', 'STATE', 'LEASE', 'LOOP', 'VERSION', 'ENDPOINTS'];
 
 function rowsOf(service: ListedService): string[][] {
   const { name, url, instances } = service;
   const shared = [name, url, rolesText(service)];
-  if (instances.length === 0) return [[...shared, '', 'down', '', '', '']];
-  return instances.map(({ instanceId, state, lease, version = '', endpoints, deprecated }) => {
+  if (instances.length === 0) return [[...shared, '', 'down', '', '', '', '']];
+  return instances.map(({ instanceId, state, lease, load, version = '', endpoints, deprecated }) => {
     const leaseText = typeof lease === 'object' ? `${lease.ttlMs / 1_000}s` : 'none';
     const addresses = endpoints.map(({ type, url }) => (type === 'http' ? url : `${type} ${url}`));
     const stateText = deprecated ? `${state}, sunset ${dayOf(deprecated.sunset)}` : state;
-    return [...shared, instanceId, stateText, leaseText, version, addresses.join(', ')];
+    return [...shared, instanceId, stateText, leaseText, loadText(load), version, addresses.join(', ')];
   });
+}
+
+/** How busy its event loop is, and how long it keeps waiting what is due. */
+function loadText(load: ListedInstance['load']): string {
+  return load ? `${Math.round(load.loopUtilization * 100)}% ${load.loopDelayMs}ms` : '';
 }
 
 function rolesText({ access, authorizedRoles }: ListedService): string {

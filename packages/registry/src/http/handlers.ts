@@ -55,7 +55,7 @@ export function createHandlers(registry: Registry): Handlers {
       return { status: created ? 201 : 200, content: reply };
     },
     async renew({ parameters, body }, _, { writer }) {
-      return ok(await registry.renew(parameters, body.generation, writer));
+      return ok(await registry.renew(parameters, body.generation, { load: body.load, writer }));
     },
     async renewMany({ body }, _, { writer }) {
       return ok(await registry.renewMany(body.renewals, writer));
