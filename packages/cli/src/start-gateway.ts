@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createCatalog } from '@reg/client';
 import { createGateway, formatJson, formatPretty } from '@reg/gateway';
+import type { Catalog } from '@reg/schema';
 import type { CallerTokens } from './caller-tokens.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
@@ -18,6 +19,8 @@ export interface GatewaySettings {
   readonly data: string;
   /** Whose web pages may open WebSockets. */
   readonly allowOrigin?: readonly string[];
+  /** Where the registry is shown behind the gateway. */
+  readonly registryPath?: string;
 }
 
 /**
@@ -26,17 +29,19 @@ export interface GatewaySettings {
  * @param parts gets what is to be closed again @returns its address
  */
 export async function startGateway(
-  { host, gatewayPort, registry, data, allowOrigin }: GatewaySettings,
+  { host, gatewayPort, registry, data, allowOrigin, registryPath: path }: GatewaySettings,
   beside: StartedRegistry | undefined,
   { verifier }: CallerTokens,
   log: LogLines,
   parts: Part[],
 ): Promise<string> {
   const name = gatewayName(gatewayPort);
+  const { catalog, address } = followed(beside, registry, name);
   const gateway = createGateway({
-    catalog: beside?.catalogOf(name) ?? createCatalog({ registry, gateway: name }),
+    catalog,
     tokens: verifier,
     allowOrigins: allowOrigin,
+    ...(path !== undefined && { registry: { path, address } }),
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
     ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
   });
@@ -44,6 +49,17 @@ export async function startGateway(
   const { url } = await gateway.listen({ host, port: gatewayPort });
   if (beside) await gateway.ready();
   return url;
+}
+
+/** The registry of this process, or of several across the network the one that answers. */
+function followed(
+  beside: StartedRegistry | undefined,
+  registry: string,
+  gateway: string,
+): { readonly catalog: Catalog; readonly address: () => string } {
+  if (beside) return { catalog: beside.catalogOf(gateway), address: () => beside.url };
+  const catalog = createCatalog({ registry, gateway });
+  return { catalog, address: () => catalog.address.href };
 }
 
 /** Two gateways never share a name: the registry waits for each of them. Its alphabet is that of ids. */

@@ -11,6 +11,8 @@ export interface RegistrySettings {
   readonly registryPort: number;
   /** `path=service`, as the flag has it. */
   readonly grantPath?: readonly string[];
+  /** Where gateways show this registry. */
+  readonly registryPath?: string;
 }
 
 export interface StartedRegistry {
@@ -21,11 +23,15 @@ export interface StartedRegistry {
 
 /** @param parts gets what is to be closed again */
 export async function startRegistry(
-  { host, registryPort, grantPath = [] }: RegistrySettings,
+  { host, registryPort, grantPath = [], registryPath }: RegistrySettings,
   log: LogLines,
   parts: Part[],
 ): Promise<StartedRegistry> {
-  const registry = createRegistry({ store: createMemoryStore(), grants: grantPath.map(grantOf) });
+  const registry = createRegistry({
+    store: createMemoryStore(),
+    grants: grantPath.map(grantOf),
+    reservedPaths: registryPath === undefined ? [] : [registryPath],
+  });
   parts.push(registry);
   const server = await createRegistryServer({
     registry,

@@ -3,7 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { workerSource } from './last-word.generated.ts';
 
-/** One request: the first of the addresses that answers takes it. */
+/** One request: the first of the addresses that answers takes it. The one that knows us comes first. */
 export interface LastWord {
   readonly addresses: readonly string[];
   readonly path: string;

@@ -27,7 +27,8 @@ function unregister(address: string, path: string, timeoutMs: number): Promise<b
 parentPort?.on('message', async ({ words, done, timeoutMs }: Message) => {
   await Promise.all(
     words.map(async ({ addresses, path }) => {
-      for (const address of addresses) if (await unregister(address, path, timeoutMs)) return;
+      const shareMs = timeoutMs / addresses.length; // one that hangs must leave time for the next
+      for (const address of addresses) if (await unregister(address, path, shareMs)) return;
     }),
   );
   Atomics.store(done, 0, 1);

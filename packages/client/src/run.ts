@@ -52,8 +52,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   const { registry, server, drainMs = 5_000, onRefused = 'run', waitFor, ...others } = options;
   const { log = console.error, ...given } = others;
   if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
-  const addresses = registryAddresses(registry);
-  const transport = createTransport(addresses);
+  const transport = createTransport(registryAddresses(registry));
   const lease = given.lease ?? { ttlMs: defaultLeaseMs };
   // Without a lease there is nothing to renew, but asking shows whether the registry still knows us.
   const leaseMs = lease === 'none' ? defaultLeaseMs : lease.ttlMs;
@@ -242,7 +241,10 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     say,
     lastWord() {
       if (!sent) return undefined;
-      return { addresses: addresses.map(String), path: operationPath('unregister', path, { runId }) };
+      return {
+        addresses: transport.addresses().map(String),
+        path: operationPath('unregister', path, { runId }),
+      };
     },
   };
   return run;

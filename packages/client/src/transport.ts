@@ -21,16 +21,23 @@ interface Call {
   readonly signal?: AbortSignal | undefined;
   /** The socket alone does not keep the process alive. @default false */
   readonly background?: boolean | undefined;
+  /** Meant for the registry that answered last, and for no other. @default false */
+  readonly stays?: boolean | undefined;
 }
 
 export interface Transport {
+  /** All of them, the one that answered last first. */
+  addresses(): readonly [URL, ...URL[]];
   /** @throws the problem that the registry answered, or `registry_unavailable` where none did */
   call<Reply>(operation: OperationName, call: Call): Promise<Reply>;
   /** The same for an endless reply: resolves at its head; the caller reads or destroys it. */
   open(operation: OperationName, call: Call): Promise<IncomingMessage>;
 }
 
-/** One for each list of addresses; it remembers which of them answered last. */
+/**
+ * One for each list of addresses. It stays with the one that answered last, also when an earlier one comes
+ * back: with its state in memory that one is empty, and whoever moved is known to this one.
+ */
 export function createTransport(addresses: readonly URL[]): Transport {
   let current = 0;
 
@@ -38,7 +45,8 @@ export function createTransport(addresses: readonly URL[]): Transport {
   async function ask<Reply>(request: Prepared, read: Read<Reply>): Promise<Reply> {
     let failure: unknown;
     const first = current;
-    for (let tried = 0; tried < addresses.length; tried++) {
+    const most = request.stays ? 1 : addresses.length;
+    for (let tried = 0; tried < most; tried++) {
       const index = (first + tried) % addresses.length;
       try {
         const reply = await exchange(addresses[index] as URL, request, read);
@@ -46,21 +54,25 @@ export function createTransport(addresses: readonly URL[]): Transport {
         return reply;
       } catch (error) {
         request.signal?.throwIfAborted();
-        if (!isRegError(error) || error.status !== 503) throw error;
+        if (!isRegError(error)) throw error;
         failure = error;
+        if (error.status === 503) continue;
+        current = index; // a refusal is an answer too
+        break;
       }
     }
     throw failure;
   }
 
   return {
+    addresses: () => [...addresses.slice(current), ...addresses.slice(0, current)] as [URL, ...URL[]],
     call: async (operation, call) => ask(prepare(operation, call, true), readJson) as Promise<never>,
     open: async (operation, call) => ask(prepare(operation, call, false), async (response) => response),
   };
 }
 
 /** What is sent, the same to each address. */
-interface Prepared extends Pick<Call, 'timeoutMs' | 'signal' | 'background'> {
+interface Prepared extends Pick<Call, 'timeoutMs' | 'signal' | 'background' | 'stays'> {
   readonly method: string;
   readonly target: string;
   readonly headers: Readonly<Record<string, string | number>>;

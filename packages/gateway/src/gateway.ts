@@ -4,6 +4,7 @@ import { isRegError } from '@reg/schema/problem';
 import { now as clockNow } from './clock.ts';
 import { begin, type Exchange } from './exchange.ts';
 import { type Health, healthOf } from './health.ts';
+import { createRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 import { followCatalog } from './routes/follow-catalog.ts';
 import { keepOnDisk } from './routes/keep-on-disk.ts';
 import type { RouteTable } from './routes/route-table.ts';
@@ -41,6 +42,8 @@ export interface GatewayOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Web pages of these origins may open WebSockets, beside those of the gateway's own. @default none */
   readonly allowOrigins?: readonly string[] | undefined;
+  /** The registry's API below a path of this gateway, with the registry's own credentials. @default none */
+  readonly registry?: RegistryPathOptions | undefined;
   /** Where the last snapshot is kept, to serve from when the registry is away at the next start. */
   readonly dataFile?: string | undefined;
   /** Milliseconds since 1970. @default a clock that never runs back */
@@ -64,7 +67,7 @@ const closeWithinMs = 10_000;
 /** Below the 5 s after which node's own server closes an idle connection. */
 const idleMs = 4_000;
 
-/** @throws Error for one of `allowOrigins` that is no origin */
+/** @throws Error for one of `allowOrigins` that is no origin, and for a path that the registry cannot have */
 export function createGateway({
   catalog,
   tokens,
@@ -75,6 +78,7 @@ export function createGateway({
   connectTimeoutMs = 2_000,
   maxBodyBytes = Number.POSITIVE_INFINITY,
   allowOrigins = [],
+  registry,
   dataFile,
   now = clockNow,
 }: GatewayOptions): Gateway {
@@ -85,6 +89,7 @@ export function createGateway({
   });
   const origins = parseOrigins(allowOrigins);
   const pools = createConnectionPools({ connectTimeoutMs, idleMs });
+  const registryPath = registry && createRegistryPath(registry, pools, now);
   const disk = keepOnDisk(dataFile, onError);
   const follower = followCatalog({
     catalog,
@@ -99,10 +104,12 @@ export function createGateway({
   });
 
   async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
-    const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
+    const forRegistry = registryPath?.has(exchange.request.target) ?? false;
+    const accepted = accept(exchange.request, maxBodyBytes, forRegistry); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
     const foreign = checkOrigin(exchange.request, origins); // 403
     if (foreign) return foreign;
+    if (forRegistry && registryPath) return registryPath.ask(accepted, exchange); // it asks who it is itself
     const route = matchRoute(exchange, accepted.path); // 404 405 503
     if (isRefusal(route)) return route;
     exchange.route = route;
@@ -134,6 +141,7 @@ export function createGateway({
     health: () => healthOf(follower),
     ready: () => isReady,
     async close() {
+      registryPath?.close();
       await transport.close(closeWithinMs);
       follower.close();
       pools.destroy();

@@ -11,7 +11,7 @@ import {
   type Snapshot,
 } from '@reg/schema';
 import { type Clock, createSystemClock } from './clock.ts';
-import type { PathGrant } from './conflict.ts';
+import { checkOwnPaths, type PathGrant } from './conflict.ts';
 import type { Decision } from './decision.ts';
 import { createGateways } from './gateways.ts';
 import { decideJoin } from './join.ts';
@@ -83,6 +83,8 @@ export interface RegistryOptions {
   readonly clock?: Clock;
   /** Who may have `/`. @default nobody */
   readonly grants?: readonly PathGrant[];
+  /** Where gateways answer themselves, as canonical paths: no service may have one, nor one below. @default none */
+  readonly reservedPaths?: readonly string[];
   /** @default 200_000 */
   readonly maxInstances?: number;
 }
@@ -91,6 +93,7 @@ export function createRegistry({
   store,
   clock = createSystemClock(),
   grants = [],
+  reservedPaths = [],
   maxInstances = 200_000,
 }: RegistryOptions): Registry {
   const { view } = store;
@@ -196,6 +199,7 @@ export function createRegistry({
   return {
     async register(name, body, waiting = {}) {
       const now = clock.now();
+      checkOwnPaths(body.url, reservedPaths);
       const join = decideJoin(view, name, body, { grants, maxInstances }, store.nextRevision(now), now);
       const { instanceId, generation, lease } = join.instance;
       const leaseUntil = lease === 'none' ? null : now + lease.ttlMs;

@@ -6,6 +6,7 @@ import { callerTokens, type TokenSettings } from '../caller-tokens.ts';
 import { createLogLines, type LogForm } from '../log-lines.ts';
 import type { Part } from '../part.ts';
 import { printJson, printLine } from '../print.ts';
+import { checkRegistryPath } from '../registry-path.ts';
 import { dataFolder } from '../secret-file.ts';
 import { startGateway } from '../start-gateway.ts';
 import { startRegistry } from '../start-registry.ts';
@@ -18,6 +19,8 @@ export interface UpOptions extends TokenSettings {
   readonly registryOnly?: boolean;
   readonly gatewayOnly?: boolean;
   readonly registry: string;
+  readonly registryPath?: string;
+  readonly registryToken?: string;
   readonly data?: string;
   readonly allowOrigin?: readonly string[];
   readonly grantPath?: readonly string[];
@@ -38,6 +41,7 @@ interface Running {
 
 export async function up(options: UpOptions): Promise<void> {
   refuseBeyondLoopback(options.host);
+  checkRegistryPath(options);
   const stop = stopSignal();
   const parts: Part[] = [];
   try {
