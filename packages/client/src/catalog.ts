@@ -38,7 +38,12 @@ export function createCatalog({ registry, gateway }: CatalogOptions): RemoteCata
       const { epoch, revision } = newest;
       newest = undefined;
       // Only to the registry that told us: another has another history, and must not become the one we follow.
-      const call = { path: { id: gateway }, body: { epoch, revision }, timeoutMs: answerMs, stays: true };
+      const call = {
+        path: { id: gateway },
+        body: { epoch, revision },
+        timeoutMs: answerMs,
+        lastAnswered: 'alone',
+      } as const;
       // Not said again: the next change is reported too, and who waits for us waits for a bounded time.
       await transport.call('reportApplied', call).catch(() => undefined);
     }

@@ -1,5 +1,5 @@
-// Several addresses: who answered last is asked first, until it fails. With their state in memory the others
-// are spares that know nothing, so nobody goes back to one by itself.
+// Several addresses: the first that answers is asked, in the order of the list. With their state in memory the
+// others are spares that know nothing, so everybody has to meet at the same one.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
@@ -24,7 +24,7 @@ const ticketsAt = (registry: string) => ({
 const isListed = (registry: TestRegistry) => async () => (await registry.listed('tickets')).length === 1;
 
 test.each(['stop', 'freeze'] as const)(
-  'the first registry is gone (%s): registered at the second, stays there, and leaves from there',
+  'the first registry is gone (%s): registered at the second; at the first again when it is back',
   async (gone) => {
     await using first = await startRegistry();
     await using second = await startRegistry();
@@ -34,17 +34,33 @@ test.each(['stop', 'freeze'] as const)(
 
     await first[gone]();
     await eventually(isListed(second));
+    expect(registration.state).toBe('registered');
     await first.start();
-    await registration.update({ version: '2' });
-    expect((await second.listed('tickets')).map(({ version }) => version)).toEqual(['2']);
-    expect(await first.listed('tickets')).toEqual([]);
+    await eventually(isListed(first));
+    await eventually(async () => (await second.listed('tickets')).length === 0); // its lease there has ended
 
+    await registration.unregister({ drain: true });
+    expect(await first.listed('tickets')).toEqual([]);
+  },
+);
+
+test.each(['stop', 'freeze'] as const)(
+  'it leaves from where it is registered, also when the first is back by then (%s)',
+  async (gone) => {
+    await using first = await startRegistry();
+    await using second = await startRegistry();
+    await first[gone]();
+    const given = { ...ticketsAt(`${first.url},${second.url}`), lease: { ttlMs: 60_000 } };
+    const registration = await register(given);
+    onTestFinished(() => registration.unregister().catch(() => undefined));
+    expect(await isListed(second)()).toBe(true);
+    await first.start();
     await registration.unregister({ drain: true });
     expect(await second.listed('tickets')).toEqual([]);
   },
 );
 
-test('a refusal is an answer: the next request goes to who refused first', async () => {
+test('a refusal is an answer: it comes from the one that is asked next', async () => {
   await using dead = await startRegistry();
   await using living = await startRegistry();
   await dead.stop();
@@ -73,7 +89,7 @@ test('a catalog reports to the registry that it follows, and to no other', async
   expect(catalog.address.origin).toBe(url);
 });
 
-test('a catalog whose registry is gone follows the next one', async () => {
+test('a watch, an address: the next one while the first is gone, and the first when it is back', async () => {
   await using first = await startRegistry();
   await using second = await startRegistry();
   const catalog = createCatalog({ registry: `${first.url},${second.url}`, gateway: 'gateway-1' });
@@ -84,5 +100,14 @@ test('a catalog whose registry is gone follows the next one', async () => {
   const changes = catalog.changes(before, signal)[Symbol.asyncIterator]();
   await expect(changes.next()).rejects.toMatchObject({ code: 'compacted' });
   expect(catalog.address.origin).toBe(second.url);
-  expect((await catalog.snapshot(signal)).epoch).not.toBe(before.epoch);
+  const atSecond = await catalog.snapshot(signal);
+  expect(atSecond.epoch).not.toBe(before.epoch);
+
+  const following = catalog.changes(atSecond, signal)[Symbol.asyncIterator]().next();
+  following.catch(() => undefined); // awaited below
+  await first.start();
+  await expect(following).rejects.toMatchObject({ code: 'registry_unavailable' });
+  const atFirst = await catalog.snapshot(signal);
+  expect(catalog.address.origin).toBe(first.url);
+  expect([before.epoch, atSecond.epoch]).not.toContain(atFirst.epoch);
 });

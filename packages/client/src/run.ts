@@ -205,7 +205,13 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     state = 'leaving';
     try {
       if (listed)
-        await transport.call('drain', { path, query, timeoutMs: drainWaitMs + 500, signal: stopping.signal });
+        await transport.call('drain', {
+          path,
+          query,
+          timeoutMs: drainWaitMs + 500,
+          signal: stopping.signal,
+          lastAnswered: 'first',
+        });
     } catch (error) {
       if (!stopping.signal.aborted) say(`not drained: ${(error as Error).message}`);
     }
@@ -218,7 +224,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     state = 'unregistered';
     stop();
     try {
-      if (sent) await transport.call('unregister', { path, query: { runId }, timeoutMs: unregisterMs });
+      const call = { path, query: { runId }, timeoutMs: unregisterMs, lastAnswered: 'first' } as const;
+      if (sent) await transport.call('unregister', call);
     } catch (error) {
       const gone = isRegError(error) && ['instance_not_found', 'generation_superseded'].includes(error.code);
       if (!gone) throw error;
