@@ -4,9 +4,9 @@ import { parseRegistryPath } from '@reg/gateway';
 import { InvalidArgumentError } from 'commander';
 
 export interface RegistryPathSettings {
-  readonly registryPath?: string;
-  readonly registryToken?: string;
-  readonly gatewayOnly?: boolean;
+  readonly registryPath?: string | undefined;
+  readonly registryToken?: string | undefined;
+  readonly gatewayOnly?: boolean | undefined;
   readonly gatewayPort: number;
   /** Comma-separated; read with `gatewayOnly` alone. */
   readonly registry: string;
@@ -36,6 +36,6 @@ export function checkRegistryPath(settings: RegistryPathSettings): void {
 function isHere({ hostname, port, protocol }: URL, gatewayPort: number): boolean {
   if (Number(port || (protocol === 'https:' ? 443 : 80)) !== gatewayPort) return false;
   const name = hostname.replace(/^\[|\]$/g, '').toLowerCase();
-  if (name === 'localhost' || name.startsWith('127.') || name === '0.0.0.0' || name === '::') return true;
+  if (name === 'localhost' || name.startsWith('127.') || /^(0\.0\.0\.0|::1?)$/.test(name)) return true;
   return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === name));
 }
