@@ -60,6 +60,26 @@ test.each(['stop', 'freeze'] as const)(
   },
 );
 
+// Story: a registry that had hung worked off a register of half a minute ago, granting a later generation than the
+// spare had. The service came back to it, was told that it was superseded, by itself, and ended.
+test('the first registry knows the run already, under a generation of its own: it is the same run there', async () => {
+  await using first = await startRegistry();
+  await using second = await startRegistry();
+  await first.stop();
+  const given = ticketsAt(`${first.url},${second.url}`);
+  const registration = await register(given);
+  onTestFinished(() => registration.unregister().catch(() => undefined));
+  const { name: _, registry: __, log: ___, ...body } = given;
+  const { runId, instanceId, generation } = registration;
+  await first.start();
+  expect((await first.put('tickets', instanceId, { ...body, runId })).status).toBe(201);
+  const [known] = await first.listed('tickets');
+  expect(known?.generation).toBeGreaterThan(generation);
+
+  await eventually(() => registration.generation === known?.generation);
+  expect([registration.state, registration.refusal]).toEqual(['registered', undefined]);
+});
+
 test('a refusal is an answer: it comes from the one that is asked next', async () => {
   await using dead = await startRegistry();
   await using living = await startRegistry();

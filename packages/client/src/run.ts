@@ -68,6 +68,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   let state: RegistrationState = 'lost';
   let refusal: ProblemCode | undefined;
   let generation: number | undefined;
+  let grantedBy: URL | undefined; // of several registries, the one that granted the generation
   let leaseEndsAt = 0;
   let sent = false; // a register may have reached the registry
   let said = '';
@@ -103,6 +104,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       background,
     });
     generation = reply.generation;
+    [grantedBy] = transport.addresses();
     leaseEndsAt = sentAt + leaseMs;
     const { redefine: _, ...rest } = next; // said once: later it would undo what another run redefined since
     registration = rest;
@@ -111,8 +113,20 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   async function renew(): Promise<void> {
     const { signal } = stopping;
     const sentAt = performance.now();
-    await transport.call('renew', { path, body: { generation }, timeoutMs, signal, background: true });
+    await transport
+      .call('renew', { path, body: { generation }, timeoutMs, signal, background: true })
+      .catch(forgiveOtherRegistry);
     leaseEndsAt = sentAt + leaseMs;
+  }
+
+  /**
+   * Another registry than the one that granted our generation may know this very run under a later one: a
+   * register that it was too slow to answer. So it is asked by run, and refuses us then if it has a successor.
+   */
+  function forgiveOtherRegistry(error: unknown): never {
+    const isOther = transport.addresses()[0] !== grantedBy;
+    if (!isOther || !isRegError(error) || error.code !== 'generation_superseded') throw error;
+    throw regError('instance_not_found', 'granted by another registry', { cause: error });
   }
 
   /** @returns why it failed; undefined where it did not @throws when we are stopping */
