@@ -6,12 +6,14 @@ import { type StartedProcess, startProcess } from './process.ts';
 import { run } from './run.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
-const reg = `${root}packages/cli/dist/main.js`;
+export const reg = `${root}packages/cli/dist/main.js`;
 const ticketsService = `${root}apps/tickets/dist/service.js`;
 if (!existsSync(reg) || !existsSync(ticketsService)) throw new Error('build first: npx pnpm@12.21.0 build');
 
 /** The secret of every stack that the tests start. */
 const secret = 'a secret of the tests, of 32 bytes and more';
+
+type Environment = Readonly<Record<string, string>>;
 
 /** What `reg up --json` prints in its first line. */
 interface Running {
@@ -27,17 +29,18 @@ export interface Up<Started> extends AsyncDisposable {
 async function up(
   args: readonly string[],
   data: string,
+  env: Environment = {},
 ): Promise<{ process: StartedProcess; running: Running }> {
   const process = await startProcess('node', [reg, 'up', '--json', '--data', data, ...args], {
-    env: { REG_JWT_SECRET: secret },
+    env: { REG_JWT_SECRET: secret, ...env },
   });
   const [line] = await process.printed(/^\{.*\}$/m);
   return { process, running: JSON.parse(line) };
 }
 
 /** Registry and gateway in one process, on free ports. */
-export async function startStack(data: string): Promise<Stack> {
-  const { process, running } = await up(['--gateway-port=0', '--registry-port=0'], data);
+export async function startStack(data: string, env?: Environment): Promise<Stack> {
+  const { process, running } = await up(['--gateway-port=0', '--registry-port=0'], data, env);
   const { gateway = '', registry = '' } = running;
   return { process, gateway, registry, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
@@ -49,8 +52,8 @@ export interface Stack extends AsyncDisposable {
 }
 
 /** A registry alone. @param port a fixed one, to come back where it was; 0 is any free one */
-export async function startRegistry(data: string, port = 0): Promise<Up<string>> {
-  const { process, running } = await up(['--registry-only', `--registry-port=${port}`], data);
+export async function startRegistry(data: string, port = 0, env?: Environment): Promise<Up<string>> {
+  const { process, running } = await up(['--registry-only', `--registry-port=${port}`], data, env);
   return {
     process,
     url: running.registry ?? '',
@@ -59,8 +62,9 @@ export async function startRegistry(data: string, port = 0): Promise<Up<string>>
 }
 
 /** A gateway alone, with the registry across the network. */
-export async function startGateway(data: string, registry: string): Promise<Up<string>> {
-  const { process, running } = await up(['--gateway-only', '--gateway-port=0', '--registry', registry], data);
+export async function startGateway(data: string, registry: string, env?: Environment): Promise<Up<string>> {
+  const args = ['--gateway-only', '--gateway-port=0', '--registry', registry];
+  const { process, running } = await up(args, data, env);
   return { process, url: running.gateway ?? '', [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
@@ -70,9 +74,9 @@ export interface Tickets extends AsyncDisposable {
 }
 
 /** The sample service; it registers itself. Resolves once it listens, and it is listed soon after. */
-export async function startTickets(registry: string, port = 0): Promise<Tickets> {
+export async function startTickets(registry: string, port = 0, env: Environment = {}): Promise<Tickets> {
   const process = await startProcess('node', [ticketsService], {
-    env: { PORT: String(port), SELF_REGISTRY: registry },
+    env: { PORT: String(port), SELF_REGISTRY: registry, ...env },
   });
   const [, listening] = await process.printed(/https?:\/\/127\.0\.0\.1:(\d+)/);
   return { process, port: Number(listening), [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };

@@ -79,6 +79,12 @@ up.addOption(
     'web pages from there may open WebSockets, beside the gateway’s own; repeatable',
   ).argParser(originsOf),
 )
+  .addOption(
+    flag(
+      '--registry-path <path>',
+      'the registry API behind the gateway, like /registry; needs --registry-token',
+    ),
+  )
   .addOption(dataFlag())
   .addOption(
     flag('--grant-path <path=service>', 'a reserved path and who may have it; repeatable').argParser(collect),

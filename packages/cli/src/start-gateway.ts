@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { createCatalog } from '@reg/client';
+import { type CatalogOptions, createCatalog } from '@reg/client';
 import { createGateway, formatJson, formatPretty } from '@reg/gateway';
+import type { Catalog } from '@reg/schema';
 import type { CallerTokens } from './caller-tokens.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
@@ -22,6 +23,8 @@ export interface GatewaySettings {
   readonly allowOrigin?: readonly string[];
   readonly allowUpstreams?: readonly string[];
   readonly trustedProxies?: readonly string[];
+  /** Where the registry is shown behind the gateway. */
+  readonly registryPath?: string;
 }
 
 /**
@@ -35,6 +38,7 @@ export async function startGateway(
     gatewayPort,
     registry,
     registryToken: token,
+    registryPath: path,
     data,
     allowOrigin,
     allowUpstreams,
@@ -46,12 +50,14 @@ export async function startGateway(
   parts: Part[],
 ): Promise<string> {
   const name = gatewayName(gatewayPort);
+  const { catalog, address } = followed(beside, { registry, token, gateway: name });
   const gateway = createGateway({
-    catalog: beside?.catalogOf(name) ?? createCatalog({ registry, token, gateway: name }),
+    catalog,
     tokens: verifier,
     allowOrigins: allowOrigin,
     allowUpstreams,
     trustedProxies,
+    ...(path !== undefined && { registry: { path, address } }),
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
     ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
   });
@@ -59,6 +65,16 @@ export async function startGateway(
   const { url } = await gateway.listen({ host, port: gatewayPort });
   if (beside) await gateway.ready();
   return url;
+}
+
+/** The registry of this process, or of several across the network the one that answers. */
+function followed(
+  beside: StartedRegistry | undefined,
+  options: CatalogOptions & { readonly gateway: string },
+): { readonly catalog: Catalog; readonly address: () => string } {
+  if (beside) return { catalog: beside.catalogOf(options.gateway), address: () => beside.url };
+  const catalog = createCatalog(options);
+  return { catalog, address: () => catalog.address.href };
 }
 
 /** Two gateways never share a name: the registry waits for each of them. Its alphabet is that of ids. */

@@ -12,6 +12,8 @@ export interface RegistrySettings {
   /** `path=service`, as the flag has it. */
   readonly grantPath?: readonly string[];
   readonly allowUpstreams?: readonly string[];
+  /** Where gateways show this registry. */
+  readonly registryPath?: string;
 }
 
 export interface StartedRegistry {
@@ -22,7 +24,7 @@ export interface StartedRegistry {
 
 /** @param parts gets what is to be closed again */
 export async function startRegistry(
-  { host, registryPort, grantPath = [], allowUpstreams }: RegistrySettings,
+  { host, registryPort, grantPath = [], allowUpstreams, registryPath }: RegistrySettings,
   credentials: Credentials | undefined,
   log: LogLines,
   parts: Part[],
@@ -31,6 +33,7 @@ export async function startRegistry(
     store: createMemoryStore(),
     grants: grantPath.map(grantOf),
     allowUpstreams,
+    reservedPaths: registryPath === undefined ? [] : [registryPath],
   });
   parts.push(registry);
   const server = await createRegistryServer({

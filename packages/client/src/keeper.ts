@@ -9,7 +9,7 @@ import { createLoopReader, type LoopCells, startLoopMeter } from './loop-meter.t
 import { type Handover, type HeldLease, renewWhileHeld, type Tell } from './renewals.ts';
 import type { Transport } from './transport.ts';
 
-/** One request, which unregisters: the first of the addresses that answers takes it. */
+/** One request, which unregisters: the first of the addresses that answers takes it. The one that knows us comes first. */
 export interface LastWord extends Pick<HeldLease, 'addresses' | 'path' | 'headers'> {
   readonly runId: string;
 }

@@ -10,7 +10,7 @@ import { createTransport, type Transport } from './transport.ts';
 const transports = new Map<string, Transport>();
 const kept = new Map<number, AbortController>();
 
-/** One for each list of addresses: the last word begins with the one that answered the renewals. */
+/** One for each list of addresses. */
 function transportTo(addresses: readonly string[]): Transport {
   const known = transports.get(addresses.join());
   const transport =
@@ -50,9 +50,10 @@ async function keep({ id, lease }: Extract<ToKeeper, { do: 'keep' }>): Promise<v
 
 async function speak({ words, done, limitMs }: Extract<ToKeeper, { do: 'speak' }>): Promise<void> {
   for (const stopping of kept.values()) stopping.abort();
-  const spoken = words.map(({ addresses, path, headers, runId }) =>
-    transportTo(addresses).call('unregister', { path, query: { runId }, headers, timeoutMs: limitMs }),
-  );
+  const spoken = words.map(({ addresses, path, headers, runId }) => {
+    const timeoutMs = limitMs / addresses.length; // one that hangs must leave time for the next
+    return transportTo(addresses).call('unregister', { path, query: { runId }, headers, timeoutMs });
+  });
   // A refusal is an answer too, and nobody is left to be told of a fault.
   await Promise.allSettled(spoken);
   Atomics.store(done, 0, 1);

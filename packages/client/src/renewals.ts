@@ -1,6 +1,6 @@
 // Keeps a lease while renewing is enough. It runs in the keeper's thread, or in ours where none may start.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRegError, type RegError } from '@reg/schema/problem';
+import { isRegError, type RegError, regError } from '@reg/schema/problem';
 import { isPermanent, nextStep, type Step } from './keep-lease.ts';
 import type { LoopReader } from './loop-meter.ts';
 import { monotonicMs } from './monotonic.ts';
@@ -17,6 +17,8 @@ export interface HeldLease {
   /** With the token as it was last: only the user's thread can ask for another. */
   readonly headers: Readonly<Record<string, string>>;
   readonly generation: number;
+  /** Of several registries, the one that granted it. */
+  readonly grantedBy: string;
   readonly leaseMs: number;
   /** By `monotonicMs`. */
   readonly leaseEndsAt: number;
@@ -46,7 +48,7 @@ export async function renewWhileHeld(
   signal: AbortSignal,
   tell: Tell,
 ): Promise<Handover> {
-  const { path, headers, generation, leaseMs, tokenChanges, timeoutMs, stallMs } = lease;
+  const { path, headers, generation, grantedBy, leaseMs, tokenChanges, timeoutMs, stallMs } = lease;
   let { leaseEndsAt } = lease;
   let failures = 0;
   let told: string | undefined;
@@ -63,9 +65,10 @@ export async function renewWhileHeld(
       leaseEndsAt = sentAt + leaseMs;
       tellOnce(undefined);
       return undefined;
-    } catch (error) {
+    } catch (failure) {
       signal.throwIfAborted();
-      if (!isRegError(error)) throw error;
+      if (!isRegError(failure)) throw failure;
+      const error = String(transport.addresses()[0]) === grantedBy ? failure : asOtherRegistrys(failure);
       if (!isPermanent(error)) tellOnce(`${error.message}; trying again`);
       return error;
     }
@@ -85,4 +88,13 @@ export async function renewWhileHeld(
     step = nextStep('renew', error, { leaseMs, leaseEndsAt, failures, tokenChanges }, monotonicMs());
     if (error && step.do !== 'renew') return { step, error, failures };
   }
+}
+
+/**
+ * Another registry than the one that granted our generation may know this very run under a later one: a
+ * register that it was too slow to answer. So it is asked by run, and refuses us then if it has a successor.
+ */
+function asOtherRegistrys(error: RegError): RegError {
+  if (error.code !== 'generation_superseded') return error;
+  return regError('instance_not_found', 'granted by another registry', { cause: error });
 }

@@ -95,6 +95,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   let state: RegistrationState = 'lost';
   let refusal: ProblemCode | undefined;
   let generation: number | undefined;
+  let grantedBy: URL | undefined; // of several registries, the one that granted the generation
   let leaseEndsAt = 0;
   let sent = false; // a register may have reached the registry
   let told = '';
@@ -135,6 +136,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       background,
     });
     generation = reply.generation;
+    [grantedBy] = transport.addresses();
     leaseEndsAt = sentAt + leaseMs;
     const { redefine: _, ...rest } = next; // said once: later it would undo what another run redefined since
     registration = rest;
@@ -185,7 +187,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   }
 
   const held = (): HeldLease => {
-    return { ...contact(), ...holding(0), generation: generation ?? 0, timeoutMs, stallMs };
+    const granted = { generation: generation ?? 0, grantedBy: String(grantedBy) };
+    return { ...contact(), ...holding(0), ...granted, timeoutMs, stallMs };
   };
 
   const stop = () => stopping.abort(regError('instance_not_found', 'this registration has ended'));
@@ -270,6 +273,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
           query,
           timeoutMs: drainWaitMs + drainAnswerMs,
           signal: stopping.signal,
+          lastAnswered: 'first',
         });
     } catch (error) {
       const replaced = isRegError(error) && error.code === 'generation_superseded';
@@ -285,7 +289,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     state = 'unregistered';
     stop();
     try {
-      if (sent) await transport.call('unregister', { path, query: { runId }, timeoutMs: unregisterMs });
+      const call = { path, query: { runId }, timeoutMs: unregisterMs, lastAnswered: 'first' } as const;
+      if (sent) await transport.call('unregister', call);
     } catch (error) {
       const gone = isRegError(error) && ['instance_not_found', 'generation_superseded'].includes(error.code);
       if (!gone) throw error;
@@ -308,7 +313,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     say,
     lastWord() {
       if (!sent || refusal) return undefined;
-      return { ...contact(), runId };
+      return { ...contact(), addresses: transport.addresses().map(String), runId };
     },
   };
   return run;

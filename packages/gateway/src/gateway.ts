@@ -5,6 +5,7 @@ import { isRegError } from '@reg/schema/problem';
 import { now as clockNow } from './clock.ts';
 import { begin, type Exchange } from './exchange.ts';
 import { type Health, healthOf } from './health.ts';
+import { createRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 import { followCatalog } from './routes/follow-catalog.ts';
 import { keepOnDisk } from './routes/keep-on-disk.ts';
 import { laterRoute } from './routes/route.ts';
@@ -47,6 +48,8 @@ export interface GatewayOptions {
   readonly allowUpstreams?: readonly string[] | undefined;
   /** Networks of the proxies in front: what they say of the client's address is believed. @default none */
   readonly trustedProxies?: readonly string[] | undefined;
+  /** The registry's API below a path of this gateway, with the registry's own credentials. @default none */
+  readonly registry?: RegistryPathOptions | undefined;
   /** Where the last snapshot is kept, to serve from when the registry is away at the next start. */
   readonly dataFile?: string | undefined;
   /** Milliseconds since 1970. @default a clock that never runs back */
@@ -70,7 +73,9 @@ const closeWithinMs = 10_000;
 /** Below the 5 s after which node's own server closes an idle connection. */
 const idleMs = 4_000;
 
-/** @throws Error for one of `allowOrigins` that is no origin, or a network that is none */
+const everywhere = parseNetworks(['0.0.0.0/0', '::/0']);
+
+/** @throws Error for one of `allowOrigins` that is no origin, a network that is none, a path that the registry cannot have */
 export function createGateway({
   catalog,
   tokens,
@@ -83,6 +88,7 @@ export function createGateway({
   allowOrigins = [],
   allowUpstreams = defaultUpstreamNetworks,
   trustedProxies = [],
+  registry,
   dataFile,
   now = clockNow,
 }: GatewayOptions): Gateway {
@@ -95,6 +101,9 @@ export function createGateway({
   const proxies = parseNetworks(trustedProxies);
   const upstreamNetworks = parseNetworks(allowUpstreams);
   const pools = createConnectionPools({ connectTimeoutMs, idleMs, upstreamNetworks });
+  // Where the registry is, the operator says, not a registration.
+  const registryPools = createConnectionPools({ connectTimeoutMs, idleMs, upstreamNetworks: everywhere });
+  const registryPath = registry && createRegistryPath(registry, registryPools, now);
   const disk = keepOnDisk(dataFile, onError);
   const follower = followCatalog({
     catalog,
@@ -109,10 +118,12 @@ export function createGateway({
   });
 
   async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
-    const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
+    const forRegistry = registryPath?.has(exchange.request.target) ?? false;
+    const accepted = accept(exchange.request, maxBodyBytes, forRegistry); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
     const foreign = checkOrigin(exchange, origins); // 403
     if (foreign) return foreign;
+    if (forRegistry && registryPath) return registryPath.ask(accepted, exchange); // it asks who it is itself
     const route = matchRoute(exchange, accepted.path); // 404 405 503
     if (isRefusal(route)) return route;
     exchange.route = route;
@@ -145,9 +156,11 @@ export function createGateway({
     health: () => healthOf(follower, tokens.fault),
     ready: () => isReady,
     async close() {
+      registryPath?.close();
       await transport.close(closeWithinMs);
       follower.close();
       pools.destroy();
+      registryPools.destroy();
       await disk.close();
     },
   };

@@ -52,6 +52,15 @@ export function checkReserved(path: string, service: string, grants: readonly Pa
   throw regError('path_reserved', `/ needs the operator's grant to ${service}`, { errors });
 }
 
+/** @throws `path_reserved`: at one of `reserved`, and below it, the gateway answers itself */
+export function checkOwnPaths(path: string, reserved: readonly string[]): void {
+  const canonical = canonicalPath(path);
+  if (!reserved.some((own) => canonical === own || canonical.startsWith(`${own}/`))) return;
+  throw regError('path_reserved', `${path} belongs to the registry itself, behind the gateway`, {
+    errors: [{ field: 'url', message: 'is reserved' }],
+  });
+}
+
 /**
  * A service without instances gives up its path and its slug to one that comes.
  * @returns the services that give way

@@ -14,7 +14,7 @@ import {
 } from '@reg/schema';
 import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
 import { type Clock, createSystemClock } from './clock.ts';
-import type { PathGrant } from './conflict.ts';
+import { checkOwnPaths, type PathGrant } from './conflict.ts';
 import type { Decision } from './decision.ts';
 import { createGateways } from './gateways.ts';
 import { decideJoin } from './join.ts';
@@ -85,6 +85,8 @@ export interface RegistryOptions {
   readonly clock?: Clock;
   /** Who may have `/`. @default nobody */
   readonly grants?: readonly PathGrant[];
+  /** Where gateways answer themselves, as canonical paths: no service may have one, nor one below. @default none */
+  readonly reservedPaths?: readonly string[];
   /** @default 200_000 */
   readonly maxInstances?: number;
   /** Networks in which endpoints may be; link-local and cloud metadata never are. @default loopback and private ranges */
@@ -96,6 +98,7 @@ export function createRegistry({
   store,
   clock = createSystemClock(),
   grants = [],
+  reservedPaths = [],
   maxInstances = 200_000,
   allowUpstreams = defaultUpstreamNetworks,
 }: RegistryOptions): Registry {
@@ -213,6 +216,7 @@ export function createRegistry({
   return {
     async register(name, body, { writer, ...waiting } = {}) {
       const now = clock.now();
+      checkOwnPaths(body.url, reservedPaths);
       const join = decideJoin(view, name, body, { ...rules, writer }, store.nextRevision(now), now);
       const { instanceId, generation, lease } = join.instance;
       const leaseUntil = lease === 'none' ? null : now + lease.ttlMs;

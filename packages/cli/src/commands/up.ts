@@ -5,6 +5,7 @@ import { createLogLines, type LogForm, type LogLines } from '../log-lines.ts';
 import type { Part } from '../part.ts';
 import { printJson, printLine } from '../print.ts';
 import { refuseWithoutCredentials, registryCredentials } from '../registry-credentials.ts';
+import { checkRegistryPath } from '../registry-path.ts';
 import { dataFolder } from '../secret-file.ts';
 import { startGateway } from '../start-gateway.ts';
 import { startRegistry } from '../start-registry.ts';
@@ -17,6 +18,7 @@ export interface UpOptions extends TokenSettings {
   readonly registryOnly?: boolean;
   readonly gatewayOnly?: boolean;
   readonly registry: string;
+  readonly registryPath?: string;
   readonly registryToken?: string;
   readonly revoked?: string;
   readonly data?: string;
@@ -43,6 +45,7 @@ interface Running {
 
 export async function up(options: UpOptions): Promise<void> {
   refuseWithoutCredentials(options);
+  checkRegistryPath(options);
   const stop = stopSignal();
   const parts: Part[] = [];
   try {
