@@ -3,6 +3,8 @@
 import * as z from 'zod';
 import { revision } from './change.ts';
 import { parseDurationMs } from './duration.ts';
+import { explanation } from './explanation.ts';
+import { health } from './health.ts';
 import { generation } from './lease.ts';
 import { gatewayId, instanceId, runId, serviceName } from './names.ts';
 import { type Operation, type OperationName, operations } from './operations.ts';
@@ -89,16 +91,13 @@ const renewalResult = z.union([
   }),
 ]);
 
-const health = z.strictObject({
-  status: z.enum(['ok', 'degraded']),
-  reasons: z.array(z.string()),
-  epoch,
-  revision,
-  services: z.int(),
-  instances: z.int(),
-  holdingBack: z.boolean(),
-  /** Connected gateways and the revision each has applied. */
-  gateways: z.array(z.strictObject({ id: z.string(), epoch, revision })),
+/** As a target's own parts are judged by the gateway, whatever it is may be asked about. */
+const explainQuery = z.strictObject({
+  method: z
+    .string()
+    .regex(/^[A-Z][A-Z-]{0,31}$/, 'must be a method in capitals, like GET')
+    .optional(),
+  target: z.string().min(1, 'must not be empty').describe('a request target, like /tickets/1'),
 });
 
 /** OpenAPI's own shape is not ours to say again. */
@@ -182,7 +181,15 @@ const shapes = {
     body: position,
     reply: nothing,
   },
-  health: { parameters: nothing, query: nothing, reply: health },
+  health: {
+    parameters: nothing,
+    query: z.strictObject({
+      /** For load balancers: 503 where the answer is no. */
+      check: z.enum(['live', 'ready']).optional(),
+    }),
+    reply: health,
+  },
+  explain: { parameters: nothing, query: explainQuery, reply: explanation },
   openapi: { parameters: nothing, query: nothing, reply: document },
 } as const satisfies Record<OperationName, Shapes>;
 

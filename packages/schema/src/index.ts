@@ -4,6 +4,21 @@ export { type Change, type ChangeSet, change, changeSet, revision } from './chan
 export { type Body, contract, type Query, type Reply } from './contract.ts';
 export { parseDurationMs } from './duration.ts';
 export { type Endpoint, endpoint, endpointTypes } from './endpoint.ts';
+export type {
+  ExplainedInstance,
+  ExplainQuestion,
+  Explanation,
+  GatewayReasons,
+  NearMiss,
+} from './explanation.ts';
+export {
+  type GatewayHealth,
+  type HealthCheck,
+  type HealthReason,
+  type HealthSummary,
+  type RegistryHealth,
+  summarize,
+} from './health.ts';
 export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
 export { defaultLeaseMs, generation, type LeaseSetting, leaseSetting } from './lease.ts';
 export { gatewayId, instanceId, role, runId, serviceName, tag } from './names.ts';

@@ -3,6 +3,7 @@ import { type OperationName, openapi, type Position, parsePosition, type Reply, 
 import type { Registry } from '../registry.ts';
 import { listingEtag, matchesEtag } from './etag.ts';
 import type { Input } from './input.ts';
+import { createReasonHandlers, type GatewayBeside, healthBeside } from './reasons.ts';
 
 export interface Answer<Content = unknown> {
   readonly status: number;
@@ -36,7 +37,13 @@ export type Handlers = {
 /** A long poll that names no `wait`. */
 const defaultPollMs = 30_000;
 
-export function createHandlers(registry: Registry): Handlers {
+export interface Beside {
+  readonly gateway: GatewayBeside;
+  /** The API is closing. */
+  readonly signal: AbortSignal;
+}
+
+export function createHandlers(registry: Registry, { gateway, signal }: Beside): Handlers {
   let document: Reply<'openapi'> | undefined; // made when it is first asked for, which is mostly never
 
   async function waitToRead({ seen, after, wait = defaultPollMs }: ReadQuery, ended: () => AbortSignal) {
@@ -86,9 +93,7 @@ export function createHandlers(registry: Registry): Handlers {
       registry.reportApplied(parameters.id, body);
       return ok({});
     },
-    health() {
-      return ok(registry.health());
-    },
+    ...createReasonHandlers(() => healthBeside(registry, gateway, signal.aborted), gateway),
     openapi() {
       document ??= { ...openapi() };
       return ok(document);

@@ -1,3 +1,9 @@
 export { type RegistryAppOptions, registryApp } from './app.ts';
 export type { AccessLine, ErrorLine, Log } from './log.ts';
-export { createRegistryServer, type RegistryServer, type RegistryServerOptions } from './server.ts';
+export {
+  type AdminServerOptions,
+  createAdminServer,
+  createRegistryServer,
+  type RegistryServer,
+  type RegistryServerOptions,
+} from './server.ts';

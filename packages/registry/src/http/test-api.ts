@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
-import type { Problem } from '@reg/schema';
+import type { GatewayReasons, Problem } from '@reg/schema';
 import { createMemoryStore } from '../memory-store.ts';
 import { createRegistry, type Registry, type RegistryOptions } from '../registry.ts';
 import type { Store } from '../store.ts';
@@ -42,12 +42,15 @@ export interface TestApi extends AsyncDisposable {
 export interface TestApiOptions extends Partial<RegistryOptions> {
   readonly logCapacity?: number;
   readonly keepAliveMs?: number;
+  /** Beside the registry. */
+  readonly gateway?: GatewayReasons;
   /** What stands between the server and the registry. */
   readonly between?: (registry: Registry) => Registry;
 }
 
 export async function startApi({
   keepAliveMs,
+  gateway,
   logCapacity = 10_000,
   between = (registry) => registry,
   ...options
@@ -56,7 +59,13 @@ export async function startApi({
   const registry = createRegistry({ store, ...options });
   const lines: (AccessLine | ErrorLine)[] = [];
   const log = (line: AccessLine | ErrorLine) => void lines.push(line);
-  const server = await createRegistryServer({ registry: between(registry), port: 0, log, keepAliveMs });
+  const server = await createRegistryServer({
+    registry: between(registry),
+    gateway: () => gateway,
+    port: 0,
+    log,
+    keepAliveMs,
+  });
   return {
     url: server.url,
     port: server.port,
