@@ -6,7 +6,7 @@ import { type StartedProcess, startProcess } from './process.ts';
 import { run } from './run.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
-const reg = `${root}packages/cli/dist/main.js`;
+export const reg = `${root}packages/cli/dist/main.js`;
 const ticketsService = `${root}apps/tickets/dist/service.js`;
 if (!existsSync(reg) || !existsSync(ticketsService)) throw new Error('build first: npx pnpm@12.21.0 build');
 
@@ -16,6 +16,7 @@ const secret = 'a secret of the tests, of 32 bytes and more';
 /** What `reg up --json` prints in its first line. */
 interface Running {
   readonly gateway?: string;
+  readonly admin?: string;
   readonly registry?: string;
 }
 
@@ -58,10 +59,17 @@ export async function startRegistry(data: string, port = 0): Promise<Up<string>>
   };
 }
 
+export interface GatewayAlone extends Up<string> {
+  /** Where it tells of itself. */
+  readonly admin: string;
+}
+
 /** A gateway alone, with the registry across the network. */
-export async function startGateway(data: string, registry: string): Promise<Up<string>> {
-  const { process, running } = await up(['--gateway-only', '--gateway-port=0', '--registry', registry], data);
-  return { process, url: running.gateway ?? '', [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+export async function startGateway(data: string, registry: string): Promise<GatewayAlone> {
+  const args = ['--gateway-only', '--gateway-port=0', '--admin-port=0', '--registry', registry];
+  const { process, running } = await up(args, data);
+  const { gateway = '', admin = '' } = running;
+  return { process, url: gateway, admin, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
 export interface Tickets extends AsyncDisposable {

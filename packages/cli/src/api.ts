@@ -15,6 +15,7 @@ export interface Call {
   readonly registry: string;
   readonly parameters?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | boolean | undefined>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: unknown;
 }
 
@@ -36,7 +37,7 @@ export async function callRegistry<Name extends OperationName>(name: Name, call:
 }
 
 async function callAddress(address: string, name: OperationName, call: Call): Promise<unknown> {
-  const { parameters, query, body } = call;
+  const { parameters, query, headers, body } = call;
   let status: number;
   let text: string;
   try {
@@ -44,10 +45,8 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
       method: operations[name].method,
       redirect: 'manual',
       signal: AbortSignal.timeout(answerWithinMs),
-      ...(body !== undefined && {
-        body: JSON.stringify(body),
-        headers: { 'content-type': 'application/json' },
-      }),
+      headers: { ...headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     status = response.status;
     text = await response.text();

@@ -2,6 +2,7 @@
 import type { ListedService } from '@reg/schema';
 import { callRegistry } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
+import { rolesText } from '../roles-text.ts';
 import { table } from '../table.ts';
 
 export interface ServicesOptions {
@@ -35,11 +36,4 @@ function rowsOf(service: ListedService): string[][] {
     const addresses = endpoints.map(({ type, url }) => (type === 'http' ? url : `${type} ${url}`));
     return [...shared, instanceId, state, leaseText, version, addresses.join(', ')];
   });
-}
-
-function rolesText({ access, authorizedRoles }: ListedService): string {
-  if (access === 'public') return '(public)';
-  if (!Array.isArray(authorizedRoles)) return `any of ${authorizedRoles.anyOf.join(', ')}`;
-  if (authorizedRoles.length === 0) return '(any token)';
-  return authorizedRoles.join(', ');
 }
