@@ -18,6 +18,7 @@ type Environment = Readonly<Record<string, string>>;
 /** What `reg up --json` prints in its first line. */
 interface Running {
   readonly gateway?: string;
+  readonly admin?: string;
   readonly registry?: string;
 }
 
@@ -61,11 +62,17 @@ export async function startRegistry(data: string, port = 0, env?: Environment): 
   };
 }
 
+export interface GatewayAlone extends Up<string> {
+  /** Where it tells of itself. */
+  readonly admin: string;
+}
+
 /** A gateway alone, with the registry across the network. */
-export async function startGateway(data: string, registry: string, env?: Environment): Promise<Up<string>> {
-  const args = ['--gateway-only', '--gateway-port=0', '--registry', registry];
+export async function startGateway(data: string, registry: string, env?: Environment): Promise<GatewayAlone> {
+  const args = ['--gateway-only', '--gateway-port=0', '--admin-port=0', '--registry', registry];
   const { process, running } = await up(args, data, env);
-  return { process, url: running.gateway ?? '', [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+  const { gateway = '', admin = '' } = running;
+  return { process, url: gateway, admin, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
 export interface Tickets extends AsyncDisposable {

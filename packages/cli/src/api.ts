@@ -21,6 +21,7 @@ export interface RegistryAccess {
 interface Call extends RegistryAccess {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | boolean | undefined>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: unknown;
 }
 
@@ -51,7 +52,7 @@ export async function callRegistry<Name extends OperationName>(name: Name, call:
 }
 
 async function callAddress(address: string, name: OperationName, call: Call): Promise<unknown> {
-  const { parameters, query, body, registryToken } = call;
+  const { parameters, query, headers, body, registryToken } = call;
   const authorization = authorizationOf(registryToken);
   let status: number;
   let text: string;
@@ -61,6 +62,7 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
       redirect: 'manual',
       signal: AbortSignal.timeout(answerWithinMs),
       headers: {
+        ...headers,
         ...authorization,
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },

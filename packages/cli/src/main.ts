@@ -1,7 +1,9 @@
 // reg: the command line, wired. What a command does is in commands/, loaded when it is called.
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import type { ConfigOptions } from './commands/config.ts';
 import type { DrainOptions } from './commands/drain.ts';
+import type { ExplainOptions } from './commands/explain.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
 import type { RegisterOptions } from './commands/register.ts';
 import type { ServicesOptions } from './commands/services.ts';
@@ -11,6 +13,7 @@ import type { UpOptions } from './commands/up.ts';
 import type { WatchOptions } from './commands/watch.ts';
 import { describeError, exitCodeOf, exitCodes } from './exit-code.ts';
 import {
+  addressesOf,
   collect,
   dataFlag,
   dropEmptySettings,
@@ -51,6 +54,11 @@ const up = program
   .addOption(flag('--gateway-port <port>', 'of the gateway, 0: any free one').argParser(portOf).default(3000))
   .addOption(
     flag('--registry-port <port>', 'of the registry API, 0: any free one').argParser(portOf).default(3100),
+  )
+  .addOption(
+    flag('--admin-port <port>', 'where the gateway tells of itself, 0: any free one (default: not at all)')
+      .argParser(portOf)
+      .conflicts('registryOnly'),
   )
   .addOption(flag('--host <address>', 'to listen on; beyond loopback needs credentials').default('127.0.0.1'))
   .addOption(flag('--registry-only', 'run no gateway').conflicts('gatewayOnly'))
@@ -206,6 +214,30 @@ program
   .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (options: WatchOptions) => (await import('./commands/watch.ts')).watch(options));
+
+program
+  .command('explain')
+  .description('what would become of a request at the gateway, and why; exit 0: an instance would be asked')
+  .argument('<method>', 'as GET')
+  .argument('[target]', 'as /tickets/1')
+  .addOption(flag('--token <text>', 'of the caller; rather as REG_TOKEN'))
+  .addOption(flag('--admin <url>', 'of a gateway alone: its admin port').argParser(addressesOf))
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (method: string, target: string | undefined, options: ExplainOptions) => {
+    await (await import('./commands/explain.ts')).explain(method, target, options);
+  });
+
+program
+  .command('config')
+  .description('the settings of a command as they are in effect')
+  .argument('[command-and-flags...]', 'default: up')
+  .addOption(flag('--show-origin', 'where each comes from'))
+  .addOption(jsonFlag())
+  .allowUnknownOption()
+  .action(async (words: string[], options: ConfigOptions) => {
+    (await import('./commands/config.ts')).config(words, options, program.commands);
+  });
 
 const token = program
   .command('token')

@@ -91,7 +91,7 @@ export function leaseOf(text: string): 'none' | { ttlMs: number } {
   return text === 'none' ? 'none' : { ttlMs: durationOf(text) };
 }
 
-function addressesOf(text: string): string {
+export function addressesOf(text: string): string {
   for (const address of text.split(',')) {
     const url = URL.canParse(address.trim()) ? new URL(address.trim()) : undefined;
     if (url?.protocol === 'http:' || url?.protocol === 'https:') continue;

@@ -1,10 +1,11 @@
 // The request path, top to bottom. A stage is one file in stages/; it gives its result or a Refusal.
-import type { Catalog } from '@reg/schema';
+import type { Catalog, ExplainQuestion, Explanation, GatewayHealth, GatewayReasons } from '@reg/schema';
 import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
 import { isRegError } from '@reg/schema/problem';
 import { now as clockNow } from './clock.ts';
 import { begin, type Exchange } from './exchange.ts';
-import { type Health, healthOf } from './health.ts';
+import { explain } from './explain/explain.ts';
+import { healthOf } from './health.ts';
 import { createRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 import { followCatalog } from './routes/follow-catalog.ts';
 import { keepOnDisk } from './routes/keep-on-disk.ts';
@@ -18,6 +19,7 @@ import { dispatch } from './stages/dispatch.ts';
 import { matchRoute } from './stages/match-route.ts';
 import type { Merged } from './stages/merge-parts.ts';
 import { type AccessRecord, accessRecord } from './stages/observe.ts';
+import { type OwnAnswer, ownAnswer } from './stages/own-answer.ts';
 import { isRefusal, type Refusal, refuse } from './stages/refusal.ts';
 import { respond } from './stages/respond.ts';
 import type { TokenVerifier } from './tokens/verifier.ts';
@@ -56,12 +58,15 @@ export interface GatewayOptions {
   readonly now?: (() => number) | undefined;
 }
 
-export interface Gateway {
+export interface Gateway extends GatewayReasons {
   /** @throws the error of `net.Server.listen`: `EADDRINUSE`, `EACCES` */
   listen(options: ListenOptions): Promise<{ readonly url: string; readonly port: number }>;
   /** For `express().use(…)` or `http.createServer(…)`; it answers every request that reaches it. */
   handler(): NodeHandler;
-  health(): Health;
+  /** Live and ready apart, each with its reasons. */
+  health(): GatewayHealth;
+  /** What would become of a request, and why; nothing is sent or counted. */
+  explain(question: ExplainQuestion): Promise<Explanation>;
   /** Resolves once there are routes: a snapshot came, or one was kept. */
   ready(): Promise<void>;
   /** Takes no more, finishes what is in flight (at most 10 s), ends tunnels, lets go of the registry. */
@@ -97,6 +102,7 @@ export function createGateway({
   const isReady = new Promise<void>((resolve) => {
     becomeReady = resolve;
   });
+  let closingSince: number | undefined;
   const origins = parseOrigins(allowOrigins);
   const proxies = parseNetworks(trustedProxies);
   const upstreamNetworks = parseNetworks(allowUpstreams);
@@ -117,13 +123,17 @@ export function createGateway({
     },
   });
 
-  async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
+  const health = () => healthOf(follower, tokens.fault, closingSince);
+
+  async function decide(exchange: Exchange): Promise<Answer | Merged | OwnAnswer | Refusal> {
     const forRegistry = registryPath?.has(exchange.request.target) ?? false;
     const accepted = accept(exchange.request, maxBodyBytes, forRegistry); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
     const foreign = checkOrigin(exchange, origins); // 403
     if (foreign) return foreign;
     if (forRegistry && registryPath) return registryPath.ask(accepted, exchange); // it asks who it is itself
+    const own = ownAnswer(exchange.request, accepted.path, health); // below /_reg
+    if (own) return own;
     const route = matchRoute(exchange, accepted.path); // 404 405 503
     if (isRefusal(route)) return route;
     exchange.route = route;
@@ -153,9 +163,11 @@ export function createGateway({
   return {
     listen: (options) => transport.listen(options),
     handler: () => transport.handler,
-    health: () => healthOf(follower, tokens.fault),
+    health,
+    explain: (question) => explain(question, { table, tokens, health, now: now() }),
     ready: () => isReady,
     async close() {
+      closingSince ??= now(); // first of all: who asks is told to go elsewhere
       registryPath?.close();
       await transport.close(closeWithinMs);
       follower.close();

@@ -1,6 +1,5 @@
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export type { RawHeaders } from './headers/raw-headers.ts';
-export type { Health } from './health.ts';
 export { parseRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 export { type AccessRecord, formatJson, formatPretty } from './stages/observe.ts';
 export { type JwksOptions, parseJwksUrl } from './tokens/jwks.ts';

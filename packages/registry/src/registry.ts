@@ -3,14 +3,16 @@
 import {
   type Catalog,
   type ChangeSet,
-  type Health,
+  type HealthReason,
   isRegError,
   type LoopLoad,
   type Position,
   type RegistrationBody,
+  type RegistryHealth,
   type Reply,
   regError,
   type Snapshot,
+  summarize,
 } from '@reg/schema';
 import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
 import { type Clock, createSystemClock } from './clock.ts';
@@ -72,7 +74,7 @@ export interface Registry extends ReadWaits {
    */
   changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet>;
   reportApplied(gateway: string, position: Position): void;
-  health(): Health;
+  health(): RegistryHealth;
   /** This registry as the catalog of a gateway in the same process; it counts as connected while it follows. */
   catalog(gateway: string): Catalog;
   /** Ends the reaper and every watch; the store is closed too. */
@@ -195,16 +197,18 @@ export function createRegistry({
     });
   }
 
-  function health(): Health {
+  function health(): RegistryHealth {
     const { holdingBack, overdue, leased } = reaper.seen();
-    const reasons = [
-      ...(holdingBack ? [`holding back: ${overdue} of ${leased} leases are overdue, nobody expires`] : []),
-      ...new Set(storeFaults.values()),
+    const held = `holding back: ${overdue} of ${leased} leases are overdue, nobody expires`;
+    const faults = new Set(storeFaults.values());
+    // Warnings, all of them: it answers reads, and a registry that is taken out answers nobody.
+    const warnings: HealthReason[] = [
+      ...(holdingBack ? [{ code: 'holding_back' as const, text: held }] : []),
+      ...Array.from(faults, (text) => ({ code: 'store_unavailable' as const, text })),
     ];
     const none = { epoch: view.position.epoch, revision: 0 };
     return {
-      status: reasons.length === 0 ? 'ok' : 'degraded',
-      reasons,
+      ...summarize([], warnings),
       ...view.position,
       services: view.services.size,
       instances: view.leases.size,

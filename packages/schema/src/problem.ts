@@ -43,6 +43,7 @@ export const problems = {
   upstream_timeout: { status: 504, retryable: true },
   no_instances: { status: 503, retryable: true },
   catalog_unavailable: { status: 503, retryable: true },
+  not_ready: { status: 503, retryable: true },
 
   // The client's side of the wire
   registry_unavailable: { status: 503, retryable: true },

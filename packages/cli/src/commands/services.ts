@@ -2,6 +2,7 @@
 import type { ListedInstance, ListedService } from '@reg/schema';
 import { callRegistry, type RegistryAccess } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
+import { rolesText } from '../roles-text.ts';
 import { table } from '../table.ts';
 
 export interface ServicesOptions extends RegistryAccess {
@@ -41,13 +42,6 @@ function rowsOf(service: ListedService): string[][] {
 /** How busy its event loop is, and how long it keeps waiting what is due. */
 function loadText(load: ListedInstance['load']): string {
   return load ? `${Math.round(load.loopUtilization * 100)}% ${load.loopDelayMs}ms` : '';
-}
-
-function rolesText({ access, authorizedRoles }: ListedService): string {
-  if (access === 'public') return '(public)';
-  if (!Array.isArray(authorizedRoles)) return `any of ${authorizedRoles.anyOf.join(', ')}`;
-  if (authorizedRoles.length === 0) return '(any token)';
-  return authorizedRoles.join(', ');
 }
 
 function dayOf(moment: number): string {

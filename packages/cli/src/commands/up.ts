@@ -13,6 +13,7 @@ import { stopSignal } from '../stop-signal.ts';
 
 export interface UpOptions extends TokenSettings {
   readonly gatewayPort: number;
+  readonly adminPort?: number;
   readonly registryPort: number;
   readonly host: string;
   readonly registryOnly?: boolean;
@@ -33,6 +34,7 @@ export interface UpOptions extends TokenSettings {
 /** What runs, as it is printed. */
 interface Running {
   readonly gateway?: string;
+  readonly admin?: string;
   readonly registry?: string;
   readonly data: string;
   /** Where the secret is, never the secret itself. */
@@ -69,7 +71,8 @@ async function start(options: UpOptions, parts: Part[]): Promise<Running> {
   const registry = options.gatewayOnly ? undefined : await startRegistry(options, credentials, log, parts);
   const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
   return {
-    ...(gateway && { gateway }),
+    ...(gateway && { gateway: gateway.url }),
+    ...(gateway?.admin && { admin: gateway.admin }),
     ...(registry && { registry: registry.url }),
     data,
     ...(tokens && shownTokens(options, tokens)),
@@ -91,8 +94,9 @@ function show(running: Running, json: boolean | undefined): void {
     printJson(running);
     return;
   }
-  const { gateway, registry, data, jwtSecret, jwtSecretMade, jwtJwks } = running;
+  const { gateway, admin, registry, data, jwtSecret, jwtSecretMade, jwtJwks } = running;
   if (gateway) printLine(`gateway  ${gateway}`);
+  if (admin) printLine(`admin    ${admin}`);
   if (registry) printLine(`registry ${registry}`);
   printLine(`data     ${data}`);
   if (jwtJwks) printLine(`jwt-jwks ${jwtJwks}`);

@@ -12,6 +12,16 @@ export interface Choice {
 /** Which methods an endpoint takes depends on its type: `http-get`, `http-post`, `http`. */
 type MethodClass = 'read' | 'post' | 'other';
 
+/** An instance that is gone, for who asks why it gets nothing. */
+export interface Departed {
+  readonly instanceId: string;
+  /** `unconfirmed`: only an earlier epoch knew it, and its period is over. */
+  readonly how: 'unregistered' | 'expired' | 'unconfirmed';
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly reason: string | undefined;
+}
+
 /** Immutable but for `rotation`, which outlives it. */
 export interface Route {
   readonly definition: ServiceDefinition;
@@ -23,6 +33,8 @@ export interface Route {
   readonly takes: Readonly<Record<MethodClass, boolean>>;
   /** Where round robin stands; the next table goes on from here. */
   readonly rotation: { next: number };
+  /** The last few that are gone, the latest first. */
+  readonly departed: readonly Departed[];
 }
 
 const fitting: Readonly<Record<MethodClass, ReadonlySet<string>>> = {
@@ -40,6 +52,7 @@ export function compileRoute(
   definition: ServiceDefinition,
   upstreams: readonly Upstream[],
   rotation: { next: number },
+  departed: readonly Departed[] = [],
 ): Route {
   const living = upstreams.filter(({ instance }) => instance.state === 'up');
   const takes = (method: MethodClass) => upstreams.some((one) => targetFor(one, method) !== undefined);
@@ -50,6 +63,7 @@ export function compileRoute(
     choices: { read: choices('read'), post: choices('post'), other: choices('other') },
     takes: { read: takes('read'), post: takes('post'), other: takes('other') },
     rotation,
+    departed,
   };
 }
 

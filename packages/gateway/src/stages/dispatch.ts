@@ -10,7 +10,7 @@ import type { Grant } from './authorize.ts';
 import { type ForwardOptions, forward, openTunnel } from './forward.ts';
 import { speaksNoHttp } from './match-route.ts';
 import { type Merged, mergeParts } from './merge-parts.ts';
-import { type Refusal, refuse } from './refusal.ts';
+import { isRefusal, type Refusal, refuse } from './refusal.ts';
 
 export interface DispatchOptions {
   /** Until the head of an attempt's answer. */
@@ -33,15 +33,13 @@ export async function dispatch(
   exchange: Exchange,
   { upstreamTimeoutMs, requestTimeoutMs, now, later }: DispatchOptions,
 ): Promise<Answer | Merged | Refusal> {
-  if (route.upstreams.length > 0 && speaksNoHttp(route)) {
-    return refuse('endpoint_type_unsupported', 'its endpoints are all of type amqp, which is not spoken yet');
-  }
   const { request, response } = exchange;
-  const choices = route.choices[methodClass(request.method)];
+  const choices = choicesFor(route, request.method);
+  if (isRefusal(choices)) return choices;
   const deadlineAt = exchange.startedAt + requestTimeoutMs;
   const tried: Upstream[] = [];
   let fresh = false;
-  let refusal = refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
+  let refusal = noInstances();
   for (;;) {
     const choice =
       pickInstance(choices, route.rotation, tried, now()) ??
@@ -90,6 +88,18 @@ function newcomer(
   return later && pickInstance(later.choices[methodClass(method)], later.rotation, tried, now);
 }
 
+/** Who may be asked, in the order of the table; none, where all drain or are gone. */
+export function choicesFor(route: Route, method: string): readonly Choice[] | Refusal {
+  if (route.upstreams.length > 0 && speaksNoHttp(route)) {
+    return refuse('endpoint_type_unsupported', 'its endpoints are all of type amqp, which is not spoken yet');
+  }
+  return route.choices[methodClass(method)];
+}
+
+export function noInstances(): Refusal {
+  return refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
+}
+
 /** Until the answer's head is there, a client that leaves ends the attempt. */
 async function answerOf(
   attempt: Pick<Attempt, 'result' | 'cancel'>,
@@ -101,6 +111,7 @@ async function answerOf(
 }
 
 function learn({ upstream }: Choice, { reached, reused, timedOut }: Failure, now: number): void {
+  upstream.condition.lastFailure = { at: now, reached, timedOut };
   if (reached === 'answering' || reused || (timedOut && reached === 'sent')) return;
   upstream.condition.avoidUntil = now + avoidMs;
 }

@@ -53,7 +53,7 @@ function headOf({ exchange, accepted, grant, target, headers = exchange.request.
 }
 
 /** The endpoint's url replaces the public path; what remains, and the query, go along as they were sent. */
-function upstreamPath(
+export function upstreamPath(
   { basePath, wholePath }: Pick<Target, 'basePath' | 'wholePath'>,
   publicPath: string,
   target: string,

@@ -5,12 +5,18 @@ import { responseHeaders } from '../headers/forward.ts';
 import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
 import type { Answer } from '../upstreams/attempt.ts';
 import type { Merged } from './merge-parts.ts';
+import type { OwnAnswer } from './own-answer.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Resolves when the answer is given to the transport whole, or broke off. */
-export function respond(exchange: Exchange, outcome: Answer | Merged | Refusal): Promise<void> {
+export function respond(exchange: Exchange, outcome: Answer | Merged | OwnAnswer | Refusal): Promise<void> {
   if (outcome.kind === 'refusal') {
     sendProblem(exchange, outcome);
+    return Promise.resolve();
+  }
+  if (outcome.kind === 'own') {
+    const headers = ['Content-Type', 'application/json', 'Cache-Control', 'no-store'];
+    sendText(exchange, 200, outcome.text, headers);
     return Promise.resolve();
   }
   if (outcome.kind === 'merged') {

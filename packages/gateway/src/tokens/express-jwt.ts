@@ -60,15 +60,21 @@ export function createSignatureCheck({ key, audience, issuer, leewayMs, now }: S
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  TokenExpiredError: 'the token has expired',
   NotBeforeError: 'the token is not valid yet',
 };
 
 /** A JSON error quotes the payload: only jsonwebtoken's own words are passed on, and no cause. */
 function reasonOf(error: unknown): string {
-  const { inner } = error as { readonly inner?: Error };
+  const { inner } = error as { readonly inner?: Error & { readonly expiredAt?: Date } };
   if (inner?.name === 'JsonWebTokenError') return inner.message;
+  if (inner?.name === 'TokenExpiredError') return `the token has expired${sinceText(inner.expiredAt)}`;
   return reasons[inner?.name ?? ''] ?? 'the token is malformed';
+}
+
+/** The claim may be any number, also one that is no date. */
+function sinceText(expiredAt: Date | undefined): string {
+  if (expiredAt === undefined || Number.isNaN(expiredAt.getTime())) return '';
+  return `, at ${expiredAt.toISOString()}`;
 }
 
 function isClaims(value: unknown): value is Claims {

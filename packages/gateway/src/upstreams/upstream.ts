@@ -3,11 +3,14 @@
 import type { Endpoint, Instance } from '@reg/schema';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { ConnectionPools } from './connection-pools.ts';
+import type { FailedAttempt } from './may-retry.ts';
 
 /** Learned by trying; shared by all records of one run. */
 interface Condition {
   /** A connection failed: others are preferred until then (milliseconds since 1970). */
   avoidUntil: number;
+  /** The last attempt that got no answer, to tell of it. */
+  lastFailure?: FailedAttempt & { readonly at: number };
 }
 
 /** One address that speaks HTTP. */
@@ -43,7 +46,7 @@ export function createUpstream(
 ): Upstream {
   const targets = instance.endpoints.flatMap((endpoint) => targetOf(endpoint, pools) ?? []);
   const sameRun = before?.instance.generation === instance.generation;
-  const condition = before && sameRun ? before.condition : { avoidUntil: 0 };
+  const condition: Condition = before && sameRun ? before.condition : { avoidUntil: 0 };
   return { instance, targets, condition, notice: noticeOf(instance), staleUntil: undefined };
 }
 

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
-import type { Problem } from '@reg/schema';
+import type { GatewayReasons, Problem } from '@reg/schema';
 import { createMemoryStore } from '../memory-store.ts';
 import { createRegistry, type Registry, type RegistryOptions } from '../registry.ts';
 import type { Store } from '../store.ts';
@@ -44,12 +44,15 @@ export interface TestApiOptions extends Partial<RegistryOptions> {
   readonly logCapacity?: number;
   readonly keepAliveMs?: number;
   readonly credentials?: Credentials | undefined;
+  /** Beside the registry. */
+  readonly gateway?: GatewayReasons;
   /** What stands between the server and the registry. */
   readonly between?: (registry: Registry) => Registry;
 }
 
 export async function startApi({
   keepAliveMs,
+  gateway,
   logCapacity = 10_000,
   credentials,
   between = (registry) => registry,
@@ -61,6 +64,7 @@ export async function startApi({
   const log = (line: AccessLine | ErrorLine) => void lines.push(line);
   const server = await createRegistryServer({
     registry: between(registry),
+    gateway: () => gateway,
     port: 0,
     log,
     keepAliveMs,
