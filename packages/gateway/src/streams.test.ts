@@ -272,6 +272,17 @@ describe('who leaves', () => {
     expect([upstreams, one.log[0]?.attempts, one.errors]).toEqual([`127.0.0.1-${upstream.port}`, 1, []]);
   });
 
+  // Story: undici asked a broken body for its first bytes before it listened for errors, and the process ended.
+  test('a body that broke before the upstream is connected harms its own request alone', async () => {
+    await using upstream = await startUpstream((request, response) => void request.pipe(response));
+    await using one = await gatewayTo(upstream);
+    const broken = 'POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n';
+    await rawRequest(one.port, broken);
+    await eventually(() => one.log.length === 1);
+    expect(one.errors).toEqual([]);
+    expect(await (await fetch(`${one.url}/x`, { method: 'POST', body: 'hi' })).text()).toBe('hi');
+  });
+
   test.each<[string, string]>([
     ['with Content-Length', 'Content-Length: 100\r\n\r\nsome'],
     ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n'],
