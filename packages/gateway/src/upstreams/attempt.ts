@@ -18,6 +18,7 @@ export interface Answer {
   readonly status: number;
   /** As the upstream sent them. */
   readonly headers: RawHeaders;
+  /** It gives its trailers as they came. */
   readonly body: Body;
 }
 
@@ -34,6 +35,8 @@ export interface AttemptOptions {
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
+  /** Which of a chunked body's trailers go along. */
+  readonly keptTrailers: (trailers: RawHeaders) => RawHeaders;
   readonly payload: Payload | undefined;
   /** Until the head of the answer is there. */
   readonly timeoutMs: number;
@@ -60,9 +63,13 @@ export class Attempt implements Body {
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #bodyless = false;
+  readonly #request: RequestStream | null;
+  readonly #keptTrailers: AttemptOptions['keptTrailers'];
+  #trailers: RawHeaders = [];
   #failure: Error | undefined;
 
-  constructor({ pool, fresh, method, path, headers, payload, timeoutMs }: AttemptOptions) {
+  constructor(options: AttemptOptions) {
+    const { pool, fresh, method, path, headers, payload, timeoutMs } = options;
     this.result = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -70,6 +77,8 @@ export class Attempt implements Body {
     this.#pool = pool;
     this.#connection = pool.take(fresh);
     const body = payload ? new RequestStream(payload) : null;
+    this.#request = body;
+    this.#keptTrailers = options.keptTrailers;
     this.#connection.dispatch({ method, path, headers, body, headersTimeout: timeoutMs }, this);
   }
 
@@ -85,6 +94,12 @@ export class Attempt implements Body {
     this.#connection.sending();
     this.#reused = this.#connection.used;
     this.#bytesBefore = this.#connection.bytesRead();
+  }
+
+  /** The body is written, but for its end. */
+  onRequestSent(): void {
+    const trailers = this.#request?.trailers ?? [];
+    if (trailers.length > 0) this.#connection.ending(this.#keptTrailers(trailers));
   }
 
   onHeaders(status: number, fields: Buffer[], resume: () => void): boolean {
@@ -104,10 +119,11 @@ export class Attempt implements Body {
     return this.#earlyBytes < maxEarlyBytes;
   }
 
-  onComplete(): void {
+  onComplete(trailers: readonly (Buffer | string)[] | null): void {
     this.#state = 'done';
+    this.#trailers = trailers?.map(latin1Of) ?? [];
     this.#pool.give(this.#connection);
-    if (!this.#bodyless) this.#sink?.end();
+    if (!this.#bodyless) this.#sink?.end(this.#trailers);
   }
 
   onError(error: Error): void {
@@ -136,7 +152,7 @@ export class Attempt implements Body {
     const wasFull = this.#earlyBytes >= maxEarlyBytes;
     this.#early = [];
     if (this.#failure) sink.fail(this.#failure);
-    else if (this.#state === 'done') sink.end();
+    else if (this.#state === 'done') sink.end(this.#trailers);
     else if (wasFull && more) this.resume();
   }
 
@@ -161,4 +177,9 @@ export class Attempt implements Body {
   #reached(): FailedAttempt['reached'] {
     return this.#connection.bytesRead() > this.#bytesBefore ? 'answering' : 'sent';
   }
+}
+
+/** undici's types say text; what comes are bytes. */
+function latin1Of(field: Buffer | string): string {
+  return typeof field === 'string' ? field : field.toString('latin1');
 }
