@@ -18,7 +18,12 @@ import { type AccessRecord, accessRecord } from './stages/observe.ts';
 import { isRefusal, type Refusal, refuse } from './stages/refusal.ts';
 import { respond } from './stages/respond.ts';
 import type { TokenVerifier } from './tokens/verifier.ts';
-import { createNodeTransport, type ListenOptions, type NodeHandler } from './transport/node-server.ts';
+import {
+  createNodeTransport,
+  type ListenOptions,
+  type NodeHandler,
+  type NodeUpgradeHandler,
+} from './transport/node-server.ts';
 import type { Answer } from './upstreams/attempt.ts';
 import { createConnectionPools } from './upstreams/connection-pools.ts';
 
@@ -52,6 +57,8 @@ export interface Gateway {
   listen(options: ListenOptions): Promise<{ readonly url: string; readonly port: number }>;
   /** For `express().use(…)` or `http.createServer(…)`; it answers every request that reaches it. */
   handler(): NodeHandler;
+  /** For `server.on('upgrade', …)` beside `handler()`: WebSockets. Any other upgrade is an ordinary request. */
+  upgrade(): NodeUpgradeHandler;
   health(): Health;
   /** Resolves once there are routes: a snapshot came, or one was kept. */
   ready(): Promise<void>;
@@ -131,6 +138,7 @@ export function createGateway({
   return {
     listen: (options) => transport.listen(options),
     handler: () => transport.handler,
+    upgrade: () => transport.upgrade,
     health: () => healthOf(follower),
     ready: () => isReady,
     async close() {
