@@ -365,6 +365,8 @@ describe('answers that undici or node could trip over', () => {
       'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello'],
+    ['coded, unasked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n'],
+    ['chunked not last', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n2\r\nhi\r\n0\r\n\r\n'],
     ['a head without end', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70_000)}`],
   ])('%s is 502', async (_what, bytes) => {
     await using upstream = await startRawUpstream((socket) => socket.write(bytes));
@@ -374,6 +376,15 @@ describe('answers that undici or node could trip over', () => {
       'POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
     );
     expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, 'upstream_failed']);
+  });
+
+  test('white space behind a value stays here', async () => {
+    await using upstream = await startRawUpstream((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nX-Test: a b \t\r\nContent-Length: 2  \r\n\r\nok');
+    });
+    await using one = await gatewayTo(upstream);
+    const { text } = await rawRequest(one.port, 'GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(text).toContain('\r\nX-Test: a b\r\nContent-Length: 2\r\n');
   });
 
   test('an answer that ends with its connection comes whole', async () => {

@@ -7,7 +7,7 @@
 // where the newer one has joined them into an object already.
 
 import type { Body, BodySink, Payload } from '../exchange.ts';
-import type { RawHeaders } from '../headers/raw-headers.ts';
+import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { FailedAttempt } from './may-retry.ts';
@@ -104,10 +104,14 @@ export class Attempt implements Body {
 
   onHeaders(status: number, fields: Buffer[], resume: () => void): boolean {
     if (status < 200) return true; // 102, 103: of the upstream's connection (RFC 9110 §15.2)
+    this.#bodyless = this.#method === 'HEAD' || status === 204 || status === 304;
+    const headers = fields.map(fieldText);
+    if (!this.#bodyless && isCoded(headers)) {
+      this.#abort?.(new Error('its Transfer-Encoding was not asked for, and nobody here undoes it'));
+      return false;
+    }
     this.#state = 'answering';
     this.#resume = resume;
-    this.#bodyless = this.#method === 'HEAD' || status === 204 || status === 304;
-    const headers = fields.map((field) => field.toString('latin1'));
     this.#settle({ kind: 'answer', status, headers, body: this });
     return true;
   }
@@ -121,7 +125,7 @@ export class Attempt implements Body {
 
   onComplete(trailers: readonly (Buffer | string)[] | null): void {
     this.#state = 'done';
-    this.#trailers = trailers?.map(latin1Of) ?? [];
+    this.#trailers = trailers?.map(fieldText) ?? [];
     this.#pool.give(this.#connection);
     if (!this.#bodyless) this.#sink?.end(this.#trailers);
   }
@@ -179,7 +183,15 @@ export class Attempt implements Body {
   }
 }
 
-/** undici's types say text; what comes are bytes. */
-function latin1Of(field: Buffer | string): string {
-  return typeof field === 'string' ? field : field.toString('latin1');
+/** A name or a value. undici's types say text of trailers; what comes are bytes, with the white space behind. */
+function fieldText(field: Buffer | string): string {
+  const text = typeof field === 'string' ? field : field.toString('latin1');
+  const last = text.charCodeAt(text.length - 1);
+  return last === 0x20 || last === 0x09 ? text.trimEnd() : text;
+}
+
+/** Of more than chunks (RFC 9112 §6.1): the client would take the coded bytes for the content. */
+function isCoded(headers: RawHeaders): boolean {
+  const codings = headerValues(headers, 'transfer-encoding');
+  return codings.length > 1 || (codings[0] ?? 'chunked').toLowerCase() !== 'chunked';
 }
