@@ -1,7 +1,7 @@
 // Naughty strings and odd JSON in every place of the API where a caller's value goes: never a 5xx, a refused
 // request changes nothing, and what is taken comes back as it went in, by a read and by the change stream.
 import { readdirSync, readFileSync } from 'node:fs';
-import { get, type IncomingMessage } from 'node:http';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import {
   bodyCodes,
   type ChangeSet,
@@ -71,6 +71,9 @@ function goodFor({ operation, place, at }: Field): Good {
     return operation === 'listServices' || operation === 'getService' ? { ...one, query: {} } : one;
   return { ...one, query: queryOf[name] ?? one.query ?? {} };
 }
+
+/** By the ten thousand, in `test:full`. */
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
 interface Value {
   readonly name: string;
@@ -150,7 +153,7 @@ async function tried(api: TestApi, follower: Follower, field: Field, value: Valu
   const what = `${label(field)}: ${JSON.stringify(value.name)}`;
   const before = api.registry.snapshot();
   const sent = requestWith(field, goodFor(field), value.text, value.json);
-  const reply = operation === 'changes' ? await headOf(api, sent) : await send(api.port, sent);
+  const reply = operation === 'changes' ? await headOf(api, sent) : await send(api.port, sent, agent);
   expect(reply.status, what).toBeLessThan(500);
   const after = api.registry.snapshot();
   if (reply.status >= 400) {
@@ -180,9 +183,9 @@ async function comesBack(api: TestApi, follower: Follower, sent: Sent, what: str
   const body = JSON.parse(String(Buffer.from(sent.body ?? '')));
   const { url, authorizedRoles, redefine: _, name: _name, generation: _generation, ...own } = body;
   const expected = { ...own, instanceId: id };
-  const listing = await send(api.port, { path: `/v1/services/${encodeURIComponent(service)}` });
+  const listing = await send(api.port, { path: `/v1/services/${encodeURIComponent(service)}` }, agent);
   expect(listing.json, what).toMatchObject({ name: service, url, authorizedRoles, instances: [expected] });
-  const snapshot = await send(api.port, { path: '/v1/snapshot' });
+  const snapshot = await send(api.port, { path: '/v1/snapshot' }, agent);
   const { replica } = await follower.until(api.registry.position().revision);
   expect(inOrder(replica).services, what).toEqual(snapshot.json?.services);
   expect(replica.services, what).toMatchObject([{ name: service, instances: [expected] }]);
@@ -202,7 +205,7 @@ async function reset(api: TestApi): Promise<void> {
     }
   }
   const path = '/v1/services/tickets/instances/one';
-  expect((await send(api.port, { method: 'PUT', path, body: registration })).status).toBe(201);
+  expect((await send(api.port, { method: 'PUT', path, body: registration }, agent)).status).toBe(201);
 }
 
 interface Followed {
