@@ -229,9 +229,9 @@ async function follow({ port, registry }: TestApi): Promise<Follower> {
     const events = (rest + chunk).split('\n\n');
     rest = events.pop() ?? '';
     for (const event of events) {
-      const data = /^data: ?(.*)$/m.exec(event)?.[1];
+      const data = event.split('\n').find((line) => line.startsWith('data: ')); // U+2028 ends no line here
       if (data === undefined) continue;
-      const set: ChangeSet = JSON.parse(data);
+      const set: ChangeSet = JSON.parse(data.slice('data: '.length));
       seen = { changes: set.changes, replica: replay(seen.replica, set) };
     }
     wake();
