@@ -84,7 +84,7 @@ test.each(seeds([20_261_124]))(
     one.catalog.add({ url: '/secret', access: 'token' }, { id: 'secret', endpoints: [secret.url] });
     await one.follows();
     let taken = 0;
-    for (let round = count({ reduced: 300, whole: 20_000 }); round > 0; round--) {
+    for (let round = count({ reduced: 300, whole: 5_000 }); round > 0; round--) {
       const target = `/open${Array.from({ length: 1 + Math.floor(random() * 4) }, piece).join('')}`;
       const what = `seed ${seed}: ${JSON.stringify(target)}`;
       const { status, body } = await rawRequest(one.port, ask(target));
