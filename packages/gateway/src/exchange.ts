@@ -12,7 +12,8 @@ import type { Upstream } from './upstreams/upstream.ts';
 export interface BodySink {
   /** @returns false: give no more until `resume` */
   chunk(data: Uint8Array): boolean;
-  end(): void;
+  /** @param trailers fields behind a chunked body; left out: none */
+  end(trailers?: RawHeaders): void;
   /** The body broke off; nothing follows. */
   fail(error: Error): void;
 }
@@ -62,6 +63,8 @@ export interface GatewayResponse {
   /** @returns false: wait for `drained` */
   write(chunk: Uint8Array): boolean;
   end(chunk?: string): void;
+  /** Go out with the end, where the answer is chunked; else nobody could tell them from a body. */
+  trailers(fields: RawHeaders): void;
   /** Breaks the connection, so that the client never takes what it has for a complete answer. */
   abort(): void;
 }

@@ -23,7 +23,12 @@ import { type OwnAnswer, ownAnswer } from './stages/own-answer.ts';
 import { isRefusal, type Refusal, refuse } from './stages/refusal.ts';
 import { respond } from './stages/respond.ts';
 import type { TokenVerifier } from './tokens/verifier.ts';
-import { createNodeTransport, type ListenOptions, type NodeHandler } from './transport/node-server.ts';
+import {
+  createNodeTransport,
+  type ListenOptions,
+  type NodeHandler,
+  type NodeUpgradeHandler,
+} from './transport/node-server.ts';
 import type { Answer } from './upstreams/attempt.ts';
 import { createConnectionPools } from './upstreams/connection-pools.ts';
 
@@ -63,6 +68,8 @@ export interface Gateway extends GatewayReasons {
   listen(options: ListenOptions): Promise<{ readonly url: string; readonly port: number }>;
   /** For `express().use(…)` or `http.createServer(…)`; it answers every request that reaches it. */
   handler(): NodeHandler;
+  /** For `server.on('upgrade', …)` beside `handler()`: WebSockets. Any other upgrade is an ordinary request. */
+  upgrade(): NodeUpgradeHandler;
   /** Live and ready apart, each with its reasons. */
   health(): GatewayHealth;
   /** What would become of a request, and why; nothing is sent or counted. */
@@ -163,6 +170,7 @@ export function createGateway({
   return {
     listen: (options) => transport.listen(options),
     handler: () => transport.handler,
+    upgrade: () => transport.upgrade,
     health,
     explain: (question) => explain(question, { table, tokens, health, now: now() }),
     ready: () => isReady,

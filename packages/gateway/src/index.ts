@@ -10,4 +10,4 @@ export {
   type TokenVerifier,
   type TokenVerifierOptions,
 } from './tokens/verifier.ts';
-export type { ListenOptions, NodeHandler } from './transport/node-server.ts';
+export type { ListenOptions, NodeHandler, NodeUpgradeHandler } from './transport/node-server.ts';

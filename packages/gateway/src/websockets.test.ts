@@ -184,6 +184,21 @@ describe('a tunnel', () => {
     }
   });
 
+  test('a side that has said its end still hears what the other had to say', async () => {
+    await using upstream = await startRawUpstream((socket, received) => {
+      if (!received.startsWith('GET')) return;
+      socket.write(`${switching}\r\n`);
+      socket.on('end', () => socket.end('last words'));
+    });
+    await using one = await gatewayTo([upstream.url]);
+    using client = open(one.port, handshake());
+    await eventually(client.text, (text) => text.includes('\r\n\r\n'));
+    client.socket.end('bye');
+    await once(client.socket, 'close');
+    expect(client.text()).toMatch(/last words$/);
+    await eventually(() => one.log[0]?.aborted === false);
+  });
+
   test('a client that breaks off ends the upstream', async () => {
     const sockets: Socket[] = [];
     await using upstream = await startEcho(sockets);

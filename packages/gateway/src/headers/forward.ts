@@ -83,7 +83,7 @@ function pushKept(result: string[], headers: RawHeaders, goesAlong: GoesAlong): 
 }
 
 /** Lower-case names that `Connection` declares hop-by-hop, beside the known ones (RFC 9110 §7.6.1). */
-function nominatedFields(headers: RawHeaders): Set<string> | undefined {
+export function nominatedFields(headers: RawHeaders): Set<string> | undefined {
   let nominated: Set<string> | undefined;
   for (const value of headerValues(headers, 'connection')) {
     for (const option of value.toLowerCase().split(',')) {

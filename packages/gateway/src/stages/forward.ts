@@ -2,6 +2,7 @@
 import type { Accepted, Exchange } from '../exchange.ts';
 import { requestHeaders } from '../headers/forward.ts';
 import type { RawHeaders } from '../headers/raw-headers.ts';
+import { announcedTrailers, keptTrailers, wantsTrailers } from '../headers/trailers.ts';
 import { Attempt } from '../upstreams/attempt.ts';
 import { Tunnel } from '../upstreams/tunnel.ts';
 import type { Target } from '../upstreams/upstream.ts';
@@ -23,7 +24,21 @@ export interface ForwardOptions {
 export function forward(options: ForwardOptions): Attempt {
   const { exchange, accepted, target, method = exchange.request.method, fresh, timeoutMs } = options;
   const { payload } = accepted;
-  return new Attempt({ pool: target.pool, fresh, method, ...headOf(options), payload, timeoutMs });
+  const sent = options.headers ?? exchange.request.headers;
+  const { path, headers } = headOf(options);
+  const announced = payload && payload.contentLength === undefined ? announcedTrailers(sent) : undefined;
+  if (announced !== undefined) headers.push('Trailer', announced);
+  if (wantsTrailers(sent)) headers.push('TE', 'trailers');
+  return new Attempt({
+    pool: target.pool,
+    fresh,
+    method,
+    path,
+    headers,
+    keptTrailers: (trailers) => keptTrailers(trailers, sent),
+    payload,
+    timeoutMs,
+  });
 }
 
 /** A WebSocket's handshake; what follows it goes both ways. */

@@ -3,6 +3,7 @@ import { regError, toProblem } from '@reg/schema/problem';
 import type { Body, BodySink, Exchange, ResponseListener } from '../exchange.ts';
 import { responseHeaders } from '../headers/forward.ts';
 import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
+import { announcedTrailers, keptTrailers } from '../headers/trailers.ts';
 import type { Answer } from '../upstreams/attempt.ts';
 import type { Merged } from './merge-parts.ts';
 import type { OwnAnswer } from './own-answer.ts';
@@ -71,9 +72,11 @@ function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): Prom
   const kept =
     status === 204 || status === 101 ? withoutLength(responseHeaders(headers)) : responseHeaders(headers);
   pushNotice(kept, exchange.upstream?.notice ?? []);
+  const announced = announcedTrailers(headers);
+  if (announced !== undefined) kept.push('Trailer', announced);
   kept.push('X-Request-Id', exchange.requestId);
   exchange.response.head(status, kept);
-  return new Promise((resolve) => new Relay(exchange, body, resolve).start());
+  return new Promise((resolve) => new Relay(exchange, headers, body, resolve).start());
 }
 
 /** What the upstream says of the one resource is nearer than what is said of the whole instance. */
@@ -92,11 +95,14 @@ function withoutLength(headers: string[]): string[] {
 /** The upstream's body to the client, as fast as the slower of both. */
 class Relay implements BodySink, ResponseListener {
   readonly #exchange: Exchange;
+  readonly #headers: RawHeaders;
   readonly #body: Body;
   readonly #done: () => void;
 
-  constructor(exchange: Exchange, body: Body, done: () => void) {
+  /** @param headers as the upstream sent them */
+  constructor(exchange: Exchange, headers: RawHeaders, body: Body, done: () => void) {
     this.#exchange = exchange;
+    this.#headers = headers;
     this.#body = body;
     this.#done = done;
   }
@@ -121,9 +127,11 @@ class Relay implements BodySink, ResponseListener {
     this.#body.resume();
   }
 
-  end(): void {
-    this.#exchange.response.listener = undefined;
-    this.#exchange.response.end();
+  end(trailers: RawHeaders = []): void {
+    const { response } = this.#exchange;
+    response.listener = undefined;
+    if (trailers.length > 0) response.trailers(keptTrailers(trailers, this.#headers));
+    response.end();
     this.#done();
   }
 

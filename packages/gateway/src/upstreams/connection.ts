@@ -2,6 +2,8 @@
 // was sent and whether a byte came back, which decides if it may be sent again.
 import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
+import type { RawHeaders } from '../headers/raw-headers.ts';
+import { type AmendedWrites, amendWrites } from './amend-writes.ts';
 import { type ConnectRules, createConnector } from './connector.ts';
 import { skipContinue } from './skip-continue.ts';
 
@@ -17,6 +19,8 @@ export interface Connection {
   bytesRead(): number;
   /** To be called when a request is about to be written. */
   sending(): void;
+  /** To be called when all of a chunked body was written but its end. */
+  ending(trailers: RawHeaders): void;
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
   /** Ends at once, whatever is on it. */
   destroy(): void;
@@ -42,6 +46,7 @@ export function openConnection(
   const connect = createConnector(rules);
   let socket: Socket | undefined;
   let expectHead: (() => void) | undefined;
+  let writes: AmendedWrites | undefined;
   let requests = 0;
   const client = new Client(origin, {
     // No limit on an idle body: events may be minutes apart, and TCP keep-alive finds a dead peer.
@@ -55,6 +60,7 @@ export function openConnection(
           socket = opened;
           requests = 0;
           expectHead = skipContinue(opened);
+          writes = amendWrites(opened);
           callback(null, opened);
         } else callback(error, null);
       }),
@@ -67,7 +73,9 @@ export function openConnection(
     sending() {
       requests++;
       expectHead?.();
+      writes?.expectHead();
     },
+    ending: (trailers) => writes?.expectEnd(trailers),
     dispatch: (options, handler) => void client.dispatch(options, handler),
     destroy: () => void client.destroy().catch(() => undefined), // it was closed already
   };

@@ -3,8 +3,11 @@
 import { Readable } from 'node:stream';
 import { isRegError, regError } from '@reg/schema/problem';
 import type { BodySink, Payload } from '../exchange.ts';
+import type { RawHeaders } from '../headers/raw-headers.ts';
 
 export class RequestStream extends Readable implements BodySink {
+  /** As the client sent them; there once all of the body was read. */
+  trailers: RawHeaders = [];
   readonly #payload: Payload;
   #bytes = 0;
   #started = false;
@@ -13,6 +16,8 @@ export class RequestStream extends Readable implements BodySink {
   constructor(payload: Payload) {
     super({ highWaterMark: 64 * 1024 });
     this.#payload = payload;
+    // undici reads before it listens: a body that is broken by then would end the process.
+    this.on('error', () => undefined);
   }
 
   override _read(): void {
@@ -37,7 +42,8 @@ export class RequestStream extends Readable implements BodySink {
     return false;
   }
 
-  end(): void {
+  end(trailers: RawHeaders = []): void {
+    this.trailers = trailers;
     this.#ended = true;
     this.push(null);
   }

@@ -1,7 +1,7 @@
 // For the tests of this folder: a real registry behind a real server, and requests that say exactly what
 // they are told to, also what no well-behaved client would.
 import { once } from 'node:events';
-import { type OutgoingHttpHeaders, request } from 'node:http';
+import { type Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import type { GatewayReasons, Problem } from '@reg/schema';
 import { createMemoryStore } from '../memory-store.ts';
@@ -89,6 +89,7 @@ export async function startApi({
 export async function send(
   port: number,
   { method = 'GET', path, headers = {}, body }: Request,
+  agent: Agent | false = false,
 ): Promise<Reply> {
   const isText = typeof body === 'string' || body instanceof Uint8Array;
   const bytes =
@@ -98,7 +99,7 @@ export async function send(
     port,
     method,
     path,
-    agent: false,
+    agent,
     headers: {
       ...(bytes && { 'Content-Type': 'application/json', 'Content-Length': bytes.length }),
       ...headers,
