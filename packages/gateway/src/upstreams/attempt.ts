@@ -11,7 +11,7 @@ import type { RawHeaders } from '../headers/raw-headers.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { FailedAttempt } from './may-retry.ts';
-import { RequestStream } from './request-stream.ts';
+import { requestStream } from './request-stream.ts';
 
 export interface Answer {
   readonly kind: 'answer';
@@ -69,7 +69,7 @@ export class Attempt implements Body {
     this.#method = method;
     this.#pool = pool;
     this.#connection = pool.take(fresh);
-    const body = payload ? new RequestStream(payload) : null;
+    const body = payload ? requestStream(payload) : null;
     this.#connection.dispatch({ method, path, headers, body, headersTimeout: timeoutMs }, this);
   }
 
