@@ -81,7 +81,14 @@ async function measure(gateway, { service, method, path, bodyBytes }, authorizat
   const headers = service === 'open' ? {} : { Authorization: authorization };
   const before = cpuMicros(gateway.pid);
   const url = `${gateway.url}/${service}/${path}`;
-  const { requests, microseconds, p50, p99 } = await wrk({ url, connections, seconds, method, bodyBytes, headers });
+  const { requests, microseconds, p50, p99 } = await wrk({
+    url,
+    connections,
+    seconds,
+    method,
+    bodyBytes,
+    headers,
+  });
   const cpu = cpuMicros(gateway.pid) - before;
   return { perSecond: (requests * 1_000_000) / microseconds, cpuMicros: cpu / requests, p50, p99 };
 }
@@ -99,7 +106,16 @@ function summary(name, gateway, rounds) {
 }
 
 function report(rows, ours) {
-  const heading = ['case', 'gateway', 'req/s', 'CPU µs/req', 'p50 ms', 'p99 ms', 'ours ÷ it', 'its CPU ÷ ours'];
+  const heading = [
+    'case',
+    'gateway',
+    'req/s',
+    'CPU µs/req',
+    'p50 ms',
+    'p99 ms',
+    'ours ÷ it',
+    'its CPU ÷ ours',
+  ];
   const lines = rows.map((row) => {
     const own = rows.find((other) => other.case === row.case && other.gateway === ours);
     return [

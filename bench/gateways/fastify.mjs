@@ -1,7 +1,8 @@
 // @fastify/http-proxy and @fastify/jwt, as their READMEs document them. The token cache is the one option
 // that is off by default and documented to "dramatically" help: ours remembers tokens too.
-import jwt from '@fastify/jwt';
+
 import proxy from '@fastify/http-proxy';
+import jwt from '@fastify/jwt';
 import fastify from 'fastify';
 
 const { UPSTREAM, JWT_SECRET } = process.env;

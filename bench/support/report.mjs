@@ -34,6 +34,9 @@ export function machine() {
 }
 
 export function keep(name, result) {
-  writeFileSync(`${results}${name}.json`, `${JSON.stringify({ machine: machine(), ...result }, undefined, 2)}\n`);
+  writeFileSync(
+    `${results}${name}.json`,
+    `${JSON.stringify({ machine: machine(), ...result }, undefined, 2)}\n`,
+  );
   console.log(`kept in bench/results/${name}.json`);
 }

@@ -5,25 +5,27 @@
 // what a BodySink has to give. A Readable would queue each chunk once more, for a fifth of a request's time.
 import { type Readable, Stream } from 'node:stream';
 import { isRegError, regError } from '@reg/schema/problem';
-import type { BodySink, Payload } from '../exchange.ts';
+import type { Body, BodySink } from '../exchange.ts';
 
 /** undici's types ask for a Readable; what its HTTP/1.1 writer uses of one is `on`, `pause`, `resume`, `destroy`. */
-export function requestStream(payload: Payload): Readable {
-  return new RequestStream(payload) as Stream as Readable;
+export function requestStream(body: Body, maxBytes: number): Readable {
+  return new RequestStream(body, maxBytes) as Stream as Readable;
 }
 
 class RequestStream extends Stream implements BodySink {
   /** undici asks it of a stream. */
   destroyed = false;
-  readonly #payload: Payload;
+  readonly #body: Body;
+  readonly #maxBytes: number;
   #bytes = 0;
   #started = false;
   #paused = false;
   #ended = false;
 
-  constructor(payload: Payload) {
+  constructor(body: Body, maxBytes: number) {
     super();
-    this.#payload = payload;
+    this.#body = body;
+    this.#maxBytes = maxBytes;
   }
 
   // What undici calls.
@@ -31,10 +33,10 @@ class RequestStream extends Stream implements BodySink {
   resume(): void {
     if (!this.#started) {
       this.#started = true;
-      this.#payload.body.start(this);
+      this.#body.start(this);
     } else if (this.#paused) {
       this.#paused = false;
-      this.#payload.body.resume();
+      this.#body.resume();
     }
   }
 
@@ -45,7 +47,7 @@ class RequestStream extends Stream implements BodySink {
   destroy(error?: Error): void {
     if (this.destroyed) return;
     this.destroyed = true;
-    if (this.#started && !this.#ended) this.#payload.body.cancel();
+    if (this.#started && !this.#ended) this.#body.cancel();
     this.#ended = true;
     if (error) process.nextTick(() => this.emit('error', error)); // undici may be adding its listeners now
   }
@@ -54,11 +56,11 @@ class RequestStream extends Stream implements BodySink {
 
   chunk(data: Uint8Array): boolean {
     this.#bytes += data.byteLength;
-    if (this.#bytes <= this.#payload.maxBytes) {
+    if (this.#bytes <= this.#maxBytes) {
       this.emit('data', data);
       return !this.#paused;
     }
-    this.destroy(regError('body_too_large', `a body has at most ${this.#payload.maxBytes} bytes`));
+    this.destroy(regError('body_too_large', `a body has at most ${this.#maxBytes} bytes`));
     return false;
   }
 
