@@ -20,8 +20,8 @@ const cases = ['open', 'secured'].flatMap((service) => {
   ];
 });
 
-/** @param {{ rounds: number, seconds: number, only?: string, smoke: boolean }} options */
-export async function benchGateway({ rounds, seconds, only = '', smoke }) {
+/** @param {{ rounds: number, seconds: number, only: string, smoke: boolean }} options */
+export async function benchGateway({ rounds, seconds, only, smoke }) {
   needWrk();
   const secret = randomBytes(32).toString('hex');
   const authorization = `Bearer ${tokenOf(secret)}`;

@@ -1,9 +1,11 @@
-// `pnpm bench [gateway] [--rounds 5] [--seconds 2] [--only 'GET 1 kB']`: all benches, or those named.
+// `pnpm bench [gateway|registry|placement …] [--rounds 5] [--seconds 2] [--only 'GET 1 kB']`: all, or those named.
 // `--smoke`: each starts, answers right and prints, with next to no load; no figure of it means anything.
 import { parseArgs } from 'node:util';
 import { benchGateway } from './gateway.mjs';
+import { benchPlacement } from './placement.mjs';
+import { benchRegistry } from './registry.mjs';
 
-const benches = { gateway: benchGateway };
+const benches = { gateway: benchGateway, registry: benchRegistry, placement: benchPlacement };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -14,9 +16,17 @@ const { values, positionals } = parseArgs({
     smoke: { type: 'boolean', default: false },
   },
 });
-const options = values.smoke
-  ? { rounds: 1, seconds: 1, only: values.only ?? 'GET 1 kB, JWT', smoke: true }
-  : { rounds: Number(values.rounds), seconds: Number(values.seconds), only: values.only, smoke: false };
+const { smoke, only = smoke ? 'GET 1 kB, JWT' : '' } = values;
+const options = smoke
+  ? { smoke, only, rounds: 1, seconds: 1, instances: 20, registrations: 5 }
+  : {
+      smoke,
+      only,
+      rounds: Number(values.rounds),
+      seconds: Number(values.seconds),
+      instances: 2_000,
+      registrations: 500,
+    };
 
 for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
   const bench = benches[name];

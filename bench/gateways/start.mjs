@@ -34,7 +34,7 @@ async function startPeer(name, file, env) {
 }
 
 /** As shipped: `reg up`, its access log in JSON. Split: the gateway of a registry that is a process of its own. */
-async function startOurs(name, { upstream, secret, isSplit }) {
+export async function startOurs(name, { upstream, secret, isSplit }) {
   const data = await mkdtemp(join(tmpdir(), 'reg-bench-'));
   const up = (isMeasured, ...args) =>
     startServer([process.execPath, reg, 'up', '--json', '--data', data, ...args], {
@@ -54,6 +54,7 @@ async function startOurs(name, { upstream, secret, isSplit }) {
   return {
     name,
     url: gateway,
+    registry,
     pid: server.pid,
     async stop() {
       await server.stop();

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 
 /** What is measured has this core alone; load and upstreams have the rest, so that they never are what limits. */
-export const measuredCore = 0;
+const measuredCore = 0;
 const cores = availableParallelism();
 const canPin = cores > 1 && spawnSync('taskset', ['-p', String(process.pid)]).status === 0;
 export const pinning = canPin ? 'measured on core 0, load and upstreams on the others' : 'nothing is pinned';

@@ -29,7 +29,7 @@ export function printTable(rows) {
   }
 }
 
-export function machine() {
+function machine() {
   return { cores: availableParallelism(), node: process.version, arch: process.arch, pinning };
 }
 
