@@ -44,10 +44,7 @@ export async function dispatch(
   let refusal = refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
   for (;;) {
     const choice = pickInstance(choices, route.rotation, tried, now());
-    if (!choice) {
-      body?.cancel();
-      return refusal;
-    }
+    if (!choice) return refusal;
     exchange.attempts++;
     const { upstream, target } = choice;
     exchange.upstream = upstream;
@@ -72,7 +69,6 @@ export async function dispatch(
     const { attempts } = exchange;
     const clientGone = response.gone;
     if (!mayRetry({ reached, timedOut, method, replayable, attempts, clientGone, deadlineAt, now: now() })) {
-      body?.cancel();
       return refusal;
     }
   }

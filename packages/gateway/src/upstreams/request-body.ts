@@ -34,12 +34,6 @@ export class RequestBody implements Body, BodySink {
     this.#payload.body.start(this);
   }
 
-  /** Nobody sends it any more. */
-  cancel(): void {
-    this.#sink = undefined;
-    if (this.#started) this.#payload.body.cancel();
-  }
-
   // What the client's side calls.
 
   chunk(data: Uint8Array): boolean {
@@ -73,6 +67,11 @@ export class RequestBody implements Body, BodySink {
 
   resume(): void {
     this.#payload.body.resume();
+  }
+
+  cancel(): void {
+    this.#sink = undefined;
+    this.#payload.body.cancel();
   }
 
   #giveKept(sink: BodySink): void {
