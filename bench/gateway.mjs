@@ -2,7 +2,7 @@
 // A B C A B C …, so that what else the machine does hits all alike. Medians and ratios are what counts.
 import { randomBytes } from 'node:crypto';
 import jsonwebtoken from 'jsonwebtoken';
-import { startGateways, startUpstream } from './gateways/start.mjs';
+import { remote, startGateways, startUpstream } from './gateways/start.mjs';
 import { cpuMicros } from './support/cpu.mjs';
 import { keep, median, printTable } from './support/report.mjs';
 import { needWrk, wrk } from './support/wrk.mjs';
@@ -130,4 +130,11 @@ function report(rows, ours) {
     ];
   });
   printTable([heading, ...lines]);
+  const shares = rows.flatMap((row) => {
+    const own = rows.find((other) => other.case === row.case && other.gateway === ours);
+    return row.gateway === remote ? [row.p50Micros / own.p50Micros] : [];
+  });
+  console.log(
+    `p50 with the registry remote, over that in process: ${median(shares).toFixed(3)} (median of the cases)`,
+  );
 }

@@ -8,6 +8,9 @@ import { startServer } from '../support/processes.mjs';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const reg = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
 
+/** The one of ours whose registry is a process of its own. */
+export const remote = 'reg, registry remote';
+
 /** @returns {Promise<{ url: string, stop: () => Promise<void> }>} */
 export async function startUpstream() {
   const server = await startServer(['node', `${here}upstream.mjs`], { isMeasured: false, ready: /^http/ });
@@ -22,7 +25,7 @@ export async function startGateways({ upstream, secret }) {
   const peerEnv = { UPSTREAM: upstream, JWT_SECRET: secret };
   return [
     await startOurs('reg', { upstream, secret, isSplit: false }),
-    await startOurs('reg, registry remote', { upstream, secret, isSplit: true }),
+    await startOurs(remote, { upstream, secret, isSplit: true }),
     await startPeer('@fastify/http-proxy', 'fastify.mjs', peerEnv),
     await startPeer('express', 'express.mjs', peerEnv),
   ];
