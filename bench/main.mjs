@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { benchGateway } from './gateway.mjs';
 import { benchPlacement } from './placement.mjs';
 import { benchRegistry } from './registry.mjs';
+import { warnWhereBusy } from './support/report.mjs';
 
 const benches = { gateway: benchGateway, registry: benchRegistry, placement: benchPlacement };
 
@@ -28,6 +29,7 @@ const options = smoke
       registrations: 500,
     };
 
+warnWhereBusy();
 for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
   const bench = benches[name];
   if (!bench) throw new Error(`${name} is no bench: ${Object.keys(benches).join(', ')}`);

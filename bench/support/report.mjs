@@ -1,8 +1,11 @@
 // What a bench prints, and keeps as JSON.
 import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { pinning } from './processes.mjs';
+
+/** Of the minute before the bench: what else the machine was busy with. */
+const [loadBefore] = loadavg();
 
 const results = fileURLToPath(new URL('../results/', import.meta.url));
 
@@ -29,8 +32,15 @@ export function printTable(rows) {
   }
 }
 
+/** A machine that is busy with other things makes every figure larger, and not by the same factor. */
+export function warnWhereBusy() {
+  if (loadBefore > availableParallelism() / 2) {
+    console.log(`This machine is busy (load ${loadBefore.toFixed(1)}): trust no ratio near 1.`);
+  }
+}
+
 function machine() {
-  return { cores: availableParallelism(), node: process.version, arch: process.arch, pinning };
+  return { cores: availableParallelism(), loadBefore, node: process.version, arch: process.arch, pinning };
 }
 
 export function keep(name, result) {
