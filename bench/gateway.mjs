@@ -1,10 +1,11 @@
 // Our gateway beside two that teams build from npm, in front of the same upstream, in interleaved rounds:
-// A B C A B C …, so that what else the machine does hits all alike. Medians and ratios are what counts.
+// A B C, B C A …, so that what else the machine does hits all alike. Medians and ratios are what counts.
 import { randomBytes } from 'node:crypto';
 import jsonwebtoken from 'jsonwebtoken';
 import { remote, startGateways, startUpstream } from './gateways/start.mjs';
 import { cpuMicros } from './support/cpu.mjs';
 import { keep, median, printTable } from './support/report.mjs';
+import { rotated } from './support/rotated.mjs';
 import { needWrk, wrk } from './support/wrk.mjs';
 
 const connections = 64;
@@ -49,12 +50,6 @@ export async function benchGateway({ rounds, seconds, only, smoke }) {
     for (const gateway of gateways) await gateway.stop();
     await upstream.stop();
   }
-}
-
-/** Each is first in turn: who follows the slowest, or a change of the case, pays for it. */
-function rotated(gateways, by) {
-  const first = by % gateways.length;
-  return [...gateways.slice(first), ...gateways.slice(0, first)];
 }
 
 function tokenOf(secret) {

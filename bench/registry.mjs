@@ -5,6 +5,7 @@ import { findEtcd } from './registries/find-etcd.mjs';
 import { instancesPerService, startEtcd, startOurs } from './registries/start.mjs';
 import { cpuMicros } from './support/cpu.mjs';
 import { keep, median, printTable, quantile } from './support/report.mjs';
+import { rotated } from './support/rotated.mjs';
 
 const connections = 64;
 const operations = ['register', 'renew', 'lookup'];
@@ -21,7 +22,7 @@ export async function benchRegistry({ rounds, instances, smoke }) {
     const measured = new Map();
     for (let round = 0; round <= rounds; round++) {
       for (const operation of operations) {
-        for (const registry of registries) {
+        for (const registry of rotated(registries, round)) {
           const result = await measure(registry, operation, round * instances, instances);
           const key = `${operation}\n${registry.name}`;
           if (round > 0) measured.set(key, [...(measured.get(key) ?? []), result]); // the first one warms up
