@@ -81,6 +81,8 @@ export interface Payload {
   readonly body: Body;
   /** Bytes; undefined: chunked. */
   readonly contentLength: number | undefined;
+  /** The client sends it when it is asked to (`Expect: 100-continue`, RFC 9110 §10.1.1). */
+  readonly isHeld: boolean;
   /** Bytes after which it is refused. */
   readonly maxBytes: number;
 }

@@ -13,6 +13,7 @@ import { isRefusal, type Refusal, refuse } from './stages/refusal.ts';
 import type { Answer, Failure } from './upstreams/attempt.ts';
 import type { ConnectionPools } from './upstreams/connection-pools.ts';
 import { mayRetry } from './upstreams/may-retry.ts';
+import { RequestBody } from './upstreams/request-body.ts';
 import { createUpstream } from './upstreams/upstream.ts';
 
 export interface RegistryPathOptions {
@@ -101,10 +102,11 @@ export function createRegistryPath(
       const [target] = exchange.upstream?.targets ?? [];
       const grant = authorize(undefined, definition);
       if (isRefusal(grant)) return grant;
+      const body = accepted.payload && new RequestBody(accepted.payload);
       for (let fresh = false; target && !(closed && isRead); fresh = true) {
         exchange.attempts++;
         const result = await attempt(
-          { exchange, accepted, grant, target, fresh, timeoutMs: answerWithinMs },
+          { exchange, accepted, body, grant, target, fresh, timeoutMs: answerWithinMs },
           isRead,
         );
         if (result.kind === 'answer') return result;

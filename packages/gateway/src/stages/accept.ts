@@ -57,7 +57,7 @@ function payloadOf(request: GatewayRequest, maxBytes: number): Payload | undefin
     if (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked') {
       return malformed('the only Transfer-Encoding taken is chunked');
     }
-    return { body, contentLength: undefined, maxBytes };
+    return { body, contentLength: undefined, isHeld: false, maxBytes };
   }
   const [length] = lengths;
   if (length === undefined) return undefined;
@@ -66,7 +66,8 @@ function payloadOf(request: GatewayRequest, maxBytes: number): Payload | undefin
   const contentLength = Number(length);
   if (contentLength === 0) return undefined;
   if (contentLength > maxBytes) return refuse('body_too_large', `a body has at most ${maxBytes} bytes`);
-  return { body, contentLength, maxBytes };
+  const isHeld = headerValues(headers, 'expect').some((value) => /^100-continue$/i.test(value));
+  return { body, contentLength, isHeld, maxBytes };
 }
 
 function malformed(detail: string): Refusal {

@@ -4,6 +4,7 @@ import { requestHeaders } from '../headers/forward.ts';
 import type { RawHeaders } from '../headers/raw-headers.ts';
 import { announcedTrailers, keptTrailers, wantsTrailers } from '../headers/trailers.ts';
 import { Attempt } from '../upstreams/attempt.ts';
+import type { RequestBody } from '../upstreams/request-body.ts';
 import { Tunnel } from '../upstreams/tunnel.ts';
 import type { Target } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
@@ -11,6 +12,7 @@ import type { Grant } from './authorize.ts';
 export interface ForwardOptions {
   readonly exchange: Exchange;
   readonly accepted: Accepted;
+  readonly body?: RequestBody | undefined;
   readonly grant: Grant;
   readonly target: Target;
   /** @default the client's */
@@ -22,11 +24,10 @@ export interface ForwardOptions {
 }
 
 export function forward(options: ForwardOptions): Attempt {
-  const { exchange, accepted, target, method = exchange.request.method, fresh, timeoutMs } = options;
-  const { payload } = accepted;
+  const { exchange, body, target, method = exchange.request.method, fresh, timeoutMs } = options;
   const sent = options.headers ?? exchange.request.headers;
   const { path, headers } = headOf(options);
-  const announced = payload && payload.contentLength === undefined ? announcedTrailers(sent) : undefined;
+  const announced = body?.isChunked ? announcedTrailers(sent) : undefined;
   if (announced !== undefined) headers.push('Trailer', announced);
   if (wantsTrailers(sent)) headers.push('TE', 'trailers');
   return new Attempt({
@@ -36,7 +37,7 @@ export function forward(options: ForwardOptions): Attempt {
     path,
     headers,
     keptTrailers: (trailers) => keptTrailers(trailers, sent),
-    payload,
+    body,
     timeoutMs,
   });
 }

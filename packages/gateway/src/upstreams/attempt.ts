@@ -5,13 +5,13 @@
 //
 // undici's first handler interface is used on purpose: it gives header fields as they came (a list),
 // where the newer one has joined them into an object already.
-
-import type { Body, BodySink, Payload } from '../exchange.ts';
+import type { Readable } from 'node:stream';
+import type { Body, BodySink } from '../exchange.ts';
 import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { FailedAttempt } from './may-retry.ts';
-import { RequestStream } from './request-stream.ts';
+import type { RequestBody } from './request-body.ts';
 
 export interface Answer {
   readonly kind: 'answer';
@@ -37,7 +37,7 @@ export interface AttemptOptions {
   readonly headers: string[];
   /** Which of a chunked body's trailers go along. */
   readonly keptTrailers: (trailers: RawHeaders) => RawHeaders;
-  readonly payload: Payload | undefined;
+  readonly body: RequestBody | undefined;
   /** Until the head of the answer is there. */
   readonly timeoutMs: number;
 }
@@ -63,23 +63,26 @@ export class Attempt implements Body {
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #bodyless = false;
-  readonly #request: RequestStream | null;
+  readonly #body: RequestBody | undefined;
   readonly #keptTrailers: AttemptOptions['keptTrailers'];
   #trailers: RawHeaders = [];
   #failure: Error | undefined;
 
-  constructor(options: AttemptOptions) {
-    const { pool, fresh, method, path, headers, payload, timeoutMs } = options;
+  constructor({ pool, fresh, method, path, headers, body, keptTrailers, timeoutMs }: AttemptOptions) {
     this.result = new Promise((resolve) => {
       this.#settle = resolve;
     });
     this.#method = method;
     this.#pool = pool;
     this.#connection = pool.take(fresh);
-    const body = payload ? new RequestStream(payload) : null;
-    this.#request = body;
-    this.#keptTrailers = options.keptTrailers;
-    this.#connection.dispatch({ method, path, headers, body, headersTimeout: timeoutMs }, this);
+    this.#body = body;
+    this.#keptTrailers = keptTrailers;
+    const send = (sent: Buffer | Readable | null) => {
+      if (this.#cancelled) pool.drop(this.#connection);
+      else this.#connection.dispatch({ method, path, headers, body: sent, headersTimeout: timeoutMs }, this);
+    };
+    if (body) body.arrive(send);
+    else send(null);
   }
 
   // What undici calls.
@@ -98,7 +101,7 @@ export class Attempt implements Body {
 
   /** The body is written, but for its end. */
   onRequestSent(): void {
-    const trailers = this.#request?.trailers ?? [];
+    const trailers = this.#body?.trailers ?? [];
     if (trailers.length > 0) this.#connection.ending(this.#keptTrailers(trailers));
   }
 
