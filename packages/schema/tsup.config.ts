@@ -7,6 +7,7 @@ export default defineConfig({
     'src/problem.ts',
     'src/position.ts',
     'src/address.ts',
+    'src/networks.ts',
     'src/duration.ts',
     'src/shapes.ts',
   ],

@@ -6,16 +6,19 @@ import { type StartedProcess, startProcess } from './process.ts';
 import { run } from './run.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
-const reg = `${root}packages/cli/dist/main.js`;
+export const reg = `${root}packages/cli/dist/main.js`;
 const ticketsService = `${root}apps/tickets/dist/service.js`;
 if (!existsSync(reg) || !existsSync(ticketsService)) throw new Error('build first: npx pnpm@12.21.0 build');
 
 /** The secret of every stack that the tests start. */
 const secret = 'a secret of the tests, of 32 bytes and more';
 
+type Environment = Readonly<Record<string, string>>;
+
 /** What `reg up --json` prints in its first line. */
 interface Running {
   readonly gateway?: string;
+  readonly admin?: string;
   readonly registry?: string;
 }
 
@@ -27,17 +30,18 @@ export interface Up<Started> extends AsyncDisposable {
 async function up(
   args: readonly string[],
   data: string,
+  env: Environment = {},
 ): Promise<{ process: StartedProcess; running: Running }> {
   const process = await startProcess('node', [reg, 'up', '--json', '--data', data, ...args], {
-    env: { REG_JWT_SECRET: secret },
+    env: { REG_JWT_SECRET: secret, ...env },
   });
   const [line] = await process.printed(/^\{.*\}$/m);
   return { process, running: JSON.parse(line) };
 }
 
 /** Registry and gateway in one process, on free ports. */
-export async function startStack(data: string): Promise<Stack> {
-  const { process, running } = await up(['--gateway-port=0', '--registry-port=0'], data);
+export async function startStack(data: string, env?: Environment): Promise<Stack> {
+  const { process, running } = await up(['--gateway-port=0', '--registry-port=0'], data, env);
   const { gateway = '', registry = '' } = running;
   return { process, gateway, registry, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
@@ -49,8 +53,8 @@ export interface Stack extends AsyncDisposable {
 }
 
 /** A registry alone. @param port a fixed one, to come back where it was; 0 is any free one */
-export async function startRegistry(data: string, port = 0): Promise<Up<string>> {
-  const { process, running } = await up(['--registry-only', `--registry-port=${port}`], data);
+export async function startRegistry(data: string, port = 0, env?: Environment): Promise<Up<string>> {
+  const { process, running } = await up(['--registry-only', `--registry-port=${port}`], data, env);
   return {
     process,
     url: running.registry ?? '',
@@ -58,10 +62,17 @@ export async function startRegistry(data: string, port = 0): Promise<Up<string>>
   };
 }
 
+export interface GatewayAlone extends Up<string> {
+  /** Where it tells of itself. */
+  readonly admin: string;
+}
+
 /** A gateway alone, with the registry across the network. */
-export async function startGateway(data: string, registry: string): Promise<Up<string>> {
-  const { process, running } = await up(['--gateway-only', '--gateway-port=0', '--registry', registry], data);
-  return { process, url: running.gateway ?? '', [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+export async function startGateway(data: string, registry: string, env?: Environment): Promise<GatewayAlone> {
+  const args = ['--gateway-only', '--gateway-port=0', '--admin-port=0', '--registry', registry];
+  const { process, running } = await up(args, data, env);
+  const { gateway = '', admin = '' } = running;
+  return { process, url: gateway, admin, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
 export interface Tickets extends AsyncDisposable {
@@ -70,12 +81,18 @@ export interface Tickets extends AsyncDisposable {
 }
 
 /** The sample service; it registers itself. Resolves once it listens, and it is listed soon after. */
-export async function startTickets(registry: string, port = 0): Promise<Tickets> {
+export async function startTickets(registry: string, port = 0, env: Environment = {}): Promise<Tickets> {
   const process = await startProcess('node', [ticketsService], {
-    env: { PORT: String(port), SELF_REGISTRY: registry },
+    env: { PORT: String(port), SELF_REGISTRY: registry, ...env },
   });
   const [, listening] = await process.printed(/https?:\/\/127\.0\.0\.1:(\d+)/);
   return { process, port: Number(listening), [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+/** A command of `reg`, to its end. @throws with what it printed when it ends with another code than 0 */
+export async function runReg(registry: string, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await run([process.execPath, reg, ...args, '--registry', registry]);
+  return stdout.trim();
 }
 
 /** A token as `reg token` prints it. */

@@ -21,28 +21,38 @@ export interface RegistryAccess {
 interface Call extends RegistryAccess {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | boolean | undefined>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: unknown;
 }
 
 /** Longer than the registry itself ever waits where nobody asked it to. */
 const answerWithinMs = 10_000;
 
+/** Of a list, who answered last: a command of two calls does not wait for a silent one twice. */
+let answered: string | undefined;
+
 /** @throws RegError: the registry's problem as it came, or `registry_unavailable` */
 export async function callRegistry<Name extends OperationName>(name: Name, call: Call): Promise<Reply<Name>> {
   let failure: unknown;
-  for (const address of call.registry.split(',')) {
+  const addresses = call.registry.split(',').map((one) => one.trim());
+  addresses.sort((one, other) => Number(other === answered) - Number(one === answered));
+  for (const address of addresses) {
     try {
-      return (await callAddress(address.trim(), name, call)) as Reply<Name>;
+      const reply = (await callAddress(address, name, call)) as Reply<Name>;
+      answered = address;
+      return reply;
     } catch (error) {
-      if (!isRegError(error) || error.status !== 503) throw error;
       failure = error;
+      if (isRegError(error) && error.status === 503) continue;
+      answered = address; // a refusal is an answer too
+      break;
     }
   }
   throw failure;
 }
 
 async function callAddress(address: string, name: OperationName, call: Call): Promise<unknown> {
-  const { parameters, query, body, registryToken } = call;
+  const { parameters, query, headers, body, registryToken } = call;
   const authorization = authorizationOf(registryToken);
   let status: number;
   let text: string;
@@ -52,6 +62,7 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
       redirect: 'manual',
       signal: AbortSignal.timeout(answerWithinMs),
       headers: {
+        ...headers,
         ...authorization,
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },

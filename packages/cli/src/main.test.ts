@@ -138,8 +138,21 @@ test('several endpoints, each of its type; a name of any letters; a table that s
   const endpoints = ['--endpoint', 'http://127.0.0.1:9001/a', '--endpoint', 'http://127.0.0.1:9002/b'];
   await regJson(['register', name, '--url', path, ...endpoints, '--type', 'http-get', '--type', 'http-post']);
   const { stdout } = await reg(['services', name]);
-  expect(stdout.split('\n')[0]).toMatch(/^SERVICE +URL +ROLES +INSTANCE +STATE +LEASE +VERSION +ENDPOINTS$/);
+  expect(stdout.split('\n')[0]).toMatch(
+    /^SERVICE +URL +ROLES +INSTANCE +STATE +LEASE +LOOP +VERSION +ENDPOINTS$/,
+  );
   expect(stdout.split('\n')[1]).toMatch(/^Tïckets 日本 🎫.*http-get http:\/\/127.0.0.1:9001\/a, http-post /u);
+});
+
+test('a sunset is a date, told to callers and shown', async () => {
+  const service = freshService();
+  await regJson(registerArgs(service, '--sunset', '2027-01-31'));
+  const sunset = Date.UTC(2027, 0, 31);
+  expect(await regJson(['services', service.name])).toMatchObject([
+    { instances: [{ deprecated: { sunset } }] },
+  ]);
+  expect((await reg(['services', service.name])).stdout).toContain('up, sunset 2027-01-31');
+  expect(await reg(registerArgs(service, '--sunset', '31.1.2027'))).toMatchObject({ code: 2 });
 });
 
 test('endpoints as parts of one answer, each with its name', async () => {
@@ -373,6 +386,16 @@ test.each([
   ],
   [['token', '--sub', 'ada', '--services', 'a'], /^error: --services and --read-only need --for registry\n$/],
   [['up', '--allow-origin', 'https://app.example/path'], /^error: .*must be an origin.*\n$/],
+  [['up', '--allow-upstreams', '10.0.0.0/8,10.0.0'], /^error: .*"10.0.0" is no network.*\n$/],
+  [['up', '--allow-upstreams', ','], /^error: .*must name a network.*\n$/],
+  [['up', '--trusted-proxies', 'proxy'], /^error: .*"proxy" is no network.*\n$/],
+  [
+    ['up', '--jwt-jwks', 'https://a.example/', '--jwt-issuer', 'a'],
+    /^error: --jwt-jwks needs --jwt-audience and.*\n$/,
+  ],
+  [['up', '--jwt-jwks', 'https://a.example/', '--jwt-audience', 'a'], /^error: --jwt-jwks needs .*\n$/],
+  [['up', '--jwt-jwks', 'http://a.example/'], /^error: --jwt-jwks: .*https, or http on loopback\n$/],
+  [['up', '--jwt-jwks', 'https://a.example/', '--jwt-secret', 'x'], /^error: .*cannot be used with.*\n$/],
   [['up', '--registry-only', '--gateway-only'], /^error: .*cannot be used.*\n$/],
   [['up', '--jwt-secret', 'short'], /^error: --jwt-secret: .*at least 32 bytes.*\n$/],
   [['token'], /^error: required option '--sub <name>' not specified\n$/],

@@ -1,7 +1,9 @@
 // reg: the command line, wired. What a command does is in commands/, loaded when it is called.
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import type { ConfigOptions } from './commands/config.ts';
 import type { DrainOptions } from './commands/drain.ts';
+import type { ExplainOptions } from './commands/explain.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
 import type { RegisterOptions } from './commands/register.ts';
 import type { ServicesOptions } from './commands/services.ts';
@@ -11,6 +13,7 @@ import type { UpOptions } from './commands/up.ts';
 import type { WatchOptions } from './commands/watch.ts';
 import { describeError, exitCodeOf, exitCodes } from './exit-code.ts';
 import {
+  addressesOf,
   collect,
   dataFlag,
   dropEmptySettings,
@@ -20,7 +23,9 @@ import {
   jwtFlags,
   leaseOf,
   listOf,
+  momentOf,
   nameOf,
+  networksOf,
   originsOf,
   portOf,
   registryFlag,
@@ -50,6 +55,11 @@ const up = program
   .addOption(
     flag('--registry-port <port>', 'of the registry API, 0: any free one').argParser(portOf).default(3100),
   )
+  .addOption(
+    flag('--admin-port <port>', 'where the gateway tells of itself, 0: any free one (default: not at all)')
+      .argParser(portOf)
+      .conflicts('registryOnly'),
+  )
   .addOption(flag('--host <address>', 'to listen on; beyond loopback needs credentials').default('127.0.0.1'))
   .addOption(flag('--registry-only', 'run no gateway').conflicts('gatewayOnly'))
   .addOption(flag('--gateway-only', 'run no registry, follow the one at --registry'))
@@ -58,11 +68,31 @@ const up = program
   .addOption(flag('--revoked <file>', 'ids of tokens for the registry that count no more, one a line'));
 for (const option of jwtFlags()) up.addOption(option);
 up.addOption(
+  flag('--jwt-jwks <url>', 'the keys of the tokens’ issuer, instead of a secret').conflicts('jwtSecret'),
+)
+  .addOption(
+    flag(
+      '--allow-upstreams <cidr,…>',
+      'networks in which upstreams may be (default: loopback and private ranges)',
+    ).argParser(networksOf),
+  )
+  .addOption(
+    flag('--trusted-proxies <cidr,…>', 'networks of proxies whose X-Forwarded-* is believed').argParser(
+      networksOf,
+    ),
+  );
+up.addOption(
   flag(
     '--allow-origin <url>',
     'web pages from there may open WebSockets, beside the gateway’s own; repeatable',
   ).argParser(originsOf),
 )
+  .addOption(
+    flag(
+      '--registry-path <path>',
+      'the registry API behind the gateway, like /registry; needs --registry-token',
+    ),
+  )
   .addOption(dataFlag())
   .addOption(
     flag('--grant-path <path=service>', 'a reserved path and who may have it; repeatable').argParser(collect),
@@ -115,6 +145,7 @@ program
   .addOption(flag('--tag <text>', 'repeatable').argParser(collect))
   .addOption(flag('--meta <key=value>', 'repeatable').argParser(collect))
   .addOption(flag('--owner <text>', 'who looks after it'))
+  .addOption(flag('--sunset <date>', 'it is deprecated, and ends then: 2027-01-31').argParser(momentOf))
   .addOption(flag('--redefine', 'change url, roles or access for all instances'))
   .addOption(waitFlag())
   .addOption(registryFlag())
@@ -183,6 +214,30 @@ program
   .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (options: WatchOptions) => (await import('./commands/watch.ts')).watch(options));
+
+program
+  .command('explain')
+  .description('what would become of a request at the gateway, and why; exit 0: an instance would be asked')
+  .argument('<method>', 'as GET')
+  .argument('[target]', 'as /tickets/1')
+  .addOption(flag('--token <text>', 'of the caller; rather as REG_TOKEN'))
+  .addOption(flag('--admin <url>', 'of a gateway alone: its admin port').argParser(addressesOf))
+  .addOption(registryFlag())
+  .addOption(jsonFlag())
+  .action(async (method: string, target: string | undefined, options: ExplainOptions) => {
+    await (await import('./commands/explain.ts')).explain(method, target, options);
+  });
+
+program
+  .command('config')
+  .description('the settings of a command as they are in effect')
+  .argument('[command-and-flags...]', 'default: up')
+  .addOption(flag('--show-origin', 'where each comes from'))
+  .addOption(jsonFlag())
+  .allowUnknownOption()
+  .action(async (words: string[], options: ConfigOptions) => {
+    (await import('./commands/config.ts')).config(words, options, program.commands);
+  });
 
 const token = program
   .command('token')

@@ -1,5 +1,6 @@
 // Flags that several commands share, and how a flag's text becomes a value.
 import { parseDurationMs } from '@reg/schema/duration';
+import { parseNetworks } from '@reg/schema/networks';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /** A flag; `--jwt-secret` has the environment name `REG_JWT_SECRET`, and so has every other. */
@@ -26,8 +27,8 @@ export const waitFlag = () => flag('--wait', 'until every connected gateway know
 
 export const jwtFlags = () => [
   flag('--jwt-secret <text>', 'what signs the callers’ tokens; base64 as base64:…'),
-  flag('--jwt-audience <name>', 'the tokens’ audience').default('reg'),
-  flag('--jwt-issuer <name>', 'the tokens’ issuer').default('reg'),
+  flag('--jwt-audience <name>', 'the tokens’ audience (default: reg)'),
+  flag('--jwt-issuer <name>', 'the tokens’ issuer (default: reg)'),
   flag('--jwt-roles-claim <name>', 'the claim that holds the roles').default('roles'),
 ];
 
@@ -54,6 +55,18 @@ export function listOf(text: string): string[] {
     .filter((part) => part !== '');
 }
 
+/** `10.0.0.0/8,fd00::/8` */
+export function networksOf(text: string): string[] {
+  const networks = listOf(text);
+  if (networks.length === 0) throw new InvalidArgumentError('It must name a network, like 10.0.0.0/8.');
+  try {
+    parseNetworks(networks);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return networks;
+}
+
 export function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
@@ -67,11 +80,18 @@ export function durationOf(text: string): number {
   throw new InvalidArgumentError('It must be a duration, like 500ms, 10s, 5m or 1h.');
 }
 
+/** Milliseconds since 1970. Without a time it is the beginning of that day in UTC, as in ECMAScript. */
+export function momentOf(text: string): number {
+  const moment = /^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(moment)) return moment;
+  throw new InvalidArgumentError('It must be a date of ISO 8601, like 2027-01-31 or 2027-01-31T18:00:00Z.');
+}
+
 export function leaseOf(text: string): 'none' | { ttlMs: number } {
   return text === 'none' ? 'none' : { ttlMs: durationOf(text) };
 }
 
-function addressesOf(text: string): string {
+export function addressesOf(text: string): string {
   for (const address of text.split(',')) {
     const url = URL.canParse(address.trim()) ? new URL(address.trim()) : undefined;
     if (url?.protocol === 'http:' || url?.protocol === 'https:') continue;

@@ -16,15 +16,19 @@ export interface CredentialSettings {
   /** The file of revoked ids. */
   readonly revoked?: string;
   readonly jwtSecret?: string;
+  readonly jwtJwks?: string;
 }
 
 /** Beyond this machine everybody could register, read and call: what runs there needs secrets of the operator's own. */
 export function refuseWithoutCredentials(options: CredentialSettings): void {
-  const { host, registryOnly, gatewayOnly, registryToken, jwtSecret } = options;
+  const { host, registryOnly, gatewayOnly, registryToken, jwtSecret, jwtJwks } = options;
   if (host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))) return;
   const missing = [
     ...(!gatewayOnly && registryToken === undefined ? ['--registry-token'] : []),
-    ...(!registryOnly && jwtSecret === undefined ? ['--jwt-secret'] : []), // one that was made here is nobody's own
+    // A secret that was made here is nobody's own.
+    ...(!registryOnly && jwtSecret === undefined && jwtJwks === undefined
+      ? ['--jwt-secret or --jwt-jwks']
+      : []),
   ];
   if (missing.length === 0) return;
   throw new InvalidArgumentError(

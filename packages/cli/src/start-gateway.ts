@@ -2,16 +2,20 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { createCatalog } from '@reg/client';
-import { createGateway, formatJson, formatPretty } from '@reg/gateway';
+import { type CatalogOptions, createCatalog } from '@reg/client';
+import { createGateway, formatJson, formatPretty, type Gateway } from '@reg/gateway';
+import { createAdminServer } from '@reg/registry/http';
+import type { Catalog } from '@reg/schema';
 import type { CallerTokens } from './caller-tokens.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
-import type { StartedRegistry } from './start-registry.ts';
+import { apiLog, type StartedRegistry } from './start-registry.ts';
 
 export interface GatewaySettings {
   readonly host: string;
   readonly gatewayPort: number;
+  /** Where it tells of itself. */
+  readonly adminPort?: number;
   /** Where the registry is, if not in this process. */
   readonly registry: string;
   /** What that registry is shown. */
@@ -20,32 +24,84 @@ export interface GatewaySettings {
   readonly data: string;
   /** Whose web pages may open WebSockets. */
   readonly allowOrigin?: readonly string[];
+  readonly allowUpstreams?: readonly string[];
+  readonly trustedProxies?: readonly string[];
+  /** Where the registry is shown behind the gateway. */
+  readonly registryPath?: string;
+}
+
+export interface StartedGateway {
+  readonly url: string;
+  /** Where it tells of itself. */
+  readonly admin: string | undefined;
 }
 
 /**
  * Resolves when it listens; beside a registry in this process also when it knows what that one knows.
  * Without one it keeps its last snapshot on disk, so that it can start while the registry is away.
- * @param parts gets what is to be closed again @returns its address
+ * @param parts gets what is to be closed again
  */
 export async function startGateway(
-  { host, gatewayPort, registry, registryToken: token, data, allowOrigin }: GatewaySettings,
+  {
+    host,
+    gatewayPort,
+    adminPort,
+    registry,
+    registryToken: token,
+    registryPath: path,
+    data,
+    allowOrigin,
+    allowUpstreams,
+    trustedProxies,
+  }: GatewaySettings,
   beside: StartedRegistry | undefined,
   { verifier }: CallerTokens,
   log: LogLines,
   parts: Part[],
-): Promise<string> {
+): Promise<StartedGateway> {
   const name = gatewayName(gatewayPort);
+  const { catalog, address } = followed(beside, { registry, token, gateway: name });
   const gateway = createGateway({
-    catalog: beside?.catalogOf(name) ?? createCatalog({ registry, token, gateway: name }),
+    catalog,
     tokens: verifier,
     allowOrigins: allowOrigin,
+    allowUpstreams,
+    trustedProxies,
+    ...(path !== undefined && { registry: { path, address } }),
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
     ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
   });
+  const admin = await startAdmin({ gateway, host, adminPort, log }, parts);
   parts.push(gateway);
+  beside?.showGateway(gateway);
   const { url } = await gateway.listen({ host, port: gatewayPort });
   if (beside) await gateway.ready();
-  return url;
+  return { url, admin };
+}
+
+interface AdminSettings {
+  readonly gateway: Gateway;
+  readonly host: string;
+  readonly adminPort: number | undefined;
+  readonly log: LogLines;
+}
+
+/** It is closed after the gateway: so it says that the gateway is closing, while that finishes what it has. */
+async function startAdmin({ gateway, host, adminPort, log }: AdminSettings, parts: Part[]) {
+  if (adminPort === undefined) return undefined;
+  const admin = await createAdminServer({ gateway, host, port: adminPort, log: apiLog('admin', log) });
+  parts.push(admin);
+  return admin.url;
+}
+
+/** The registry of this process, or of several across the network the one that answers. */
+function followed(
+  beside: StartedRegistry | undefined,
+  options: CatalogOptions & { readonly gateway: string },
+): { readonly catalog: Catalog; readonly address: () => string } {
+  if (beside) return { catalog: beside.catalogOf(options.gateway), address: () => beside.url };
+  const catalog = createCatalog(options);
+  return { catalog, address: () => catalog.address.href };
 }
 
 /** Two gateways never share a name: the registry waits for each of them. Its alphabet is that of ids. */

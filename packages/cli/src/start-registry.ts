@@ -1,7 +1,7 @@
 // The registry of `reg up`, in memory, and its HTTP API.
 import { createMemoryStore, createRegistry } from '@reg/registry';
 import { type AccessLine, type Credentials, createRegistryServer, type ErrorLine } from '@reg/registry/http';
-import type { Catalog } from '@reg/schema';
+import type { Catalog, GatewayReasons } from '@reg/schema';
 import { InvalidArgumentError } from 'commander';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
@@ -11,34 +11,50 @@ export interface RegistrySettings {
   readonly registryPort: number;
   /** `path=service`, as the flag has it. */
   readonly grantPath?: readonly string[];
+  readonly allowUpstreams?: readonly string[];
+  /** Where gateways show this registry. */
+  readonly registryPath?: string;
 }
 
 export interface StartedRegistry {
   readonly url: string;
   /** This registry as the catalog of a gateway in the same process. */
   catalogOf(gateway: string): Catalog;
+  /** From now on its API tells of this gateway too. */
+  showGateway(gateway: GatewayReasons): void;
 }
 
 /** @param parts gets what is to be closed again */
 export async function startRegistry(
-  { host, registryPort, grantPath = [] }: RegistrySettings,
+  { host, registryPort, grantPath = [], allowUpstreams, registryPath }: RegistrySettings,
   credentials: Credentials | undefined,
   log: LogLines,
   parts: Part[],
 ): Promise<StartedRegistry> {
-  const registry = createRegistry({ store: createMemoryStore(), grants: grantPath.map(grantOf) });
+  const registry = createRegistry({
+    store: createMemoryStore(),
+    grants: grantPath.map(grantOf),
+    allowUpstreams,
+    reservedPaths: registryPath === undefined ? [] : [registryPath],
+  });
   parts.push(registry);
+  let gateway: GatewayReasons | undefined;
   const server = await createRegistryServer({
     registry,
     credentials,
+    gateway: () => gateway,
     host,
     port: registryPort,
-    log: (line) => {
-      if (worthTelling(line)) log.add(log.form === 'json' ? asJson(line) : asPretty(line));
-    },
+    log: apiLog('registry', log),
   });
   parts.push(server);
-  return { url: server.url, catalogOf: (gateway) => registry.catalog(gateway) };
+  return {
+    url: server.url,
+    catalogOf: (name) => registry.catalog(name),
+    showGateway(started) {
+      gateway = started;
+    },
+  };
 }
 
 function grantOf(text: string): { path: string; service: string } {
@@ -49,6 +65,13 @@ function grantOf(text: string): { path: string; service: string } {
   return { path: text.slice(0, at), service: text.slice(at + 1) };
 }
 
+/** @param part whose API it is, as the lines name it */
+export function apiLog(part: string, log: LogLines): (line: AccessLine | ErrorLine) => void {
+  return (line) => {
+    if (worthTelling(line)) log.add(log.form === 'json' ? asJson(part, line) : asPretty(part, line));
+  };
+}
+
 /** Reads, renewals and the gateways' reports come all the time and change nothing: told only where they fail. */
 function worthTelling(line: AccessLine | ErrorLine): boolean {
   if (line.kind === 'error' || line.status >= 400) return true;
@@ -57,17 +80,17 @@ function worthTelling(line: AccessLine | ErrorLine): boolean {
   );
 }
 
-function asJson(line: AccessLine | ErrorLine): string {
+function asJson(part: string, line: AccessLine | ErrorLine): string {
   return JSON.stringify({
-    part: 'registry',
+    part,
     ...line,
     ...(line.kind === 'error' && { error: textOf(line.error) }),
   });
 }
 
-function asPretty(line: AccessLine | ErrorLine): string {
-  if (line.kind === 'error') return `registry  failed  ${line.requestId}  ${textOf(line.error)}`;
-  return `registry  ${line.status}  ${line.method} ${line.path}  ${line.ms} ms`;
+function asPretty(part: string, line: AccessLine | ErrorLine): string {
+  if (line.kind === 'error') return `${part}  failed  ${line.requestId}  ${textOf(line.error)}`;
+  return `${part}  ${line.status}  ${line.method} ${line.path}  ${line.ms} ms`;
 }
 
 function textOf(error: unknown): string {

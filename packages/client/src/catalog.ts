@@ -16,6 +16,8 @@ export interface CatalogOptions {
 }
 
 export interface RemoteCatalog {
+  /** The registry that is followed: of several, the one that answered last. */
+  readonly address: URL;
   /** Everything, at one revision. @throws a retryable RegError while no registry answers */
   snapshot(signal: AbortSignal): Promise<Snapshot>;
   /**
@@ -38,7 +40,13 @@ export function createCatalog({ registry, token, gateway }: CatalogOptions): Rem
     while (newest) {
       const { epoch, revision } = newest;
       newest = undefined;
-      const call = { path: { id: gateway }, body: { epoch, revision }, timeoutMs: answerMs };
+      // Only to the registry that told us: another has another history, and must not become the one we follow.
+      const call = {
+        path: { id: gateway },
+        body: { epoch, revision },
+        timeoutMs: answerMs,
+        lastAnswered: 'alone',
+      } as const;
       // Not said again: the next change is reported too, and who waits for us waits for a bounded time.
       await transport.call('reportApplied', call).catch(() => undefined);
     }
@@ -46,6 +54,9 @@ export function createCatalog({ registry, token, gateway }: CatalogOptions): Rem
   }
 
   return {
+    get address() {
+      return transport.addresses()[0];
+    },
     snapshot: (signal) => transport.call('snapshot', { timeoutMs: snapshotSilenceMs, signal }),
     changes: (after, signal) => followChanges(transport, { after, signal, gateway }),
     applied(position) {

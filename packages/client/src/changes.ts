@@ -44,7 +44,14 @@ export async function* followChanges(
       signal,
       background,
     });
-    yield* readChanges(stream, { idleMs, background, onContact });
+    const over = new AbortController();
+    const back = () => stream.destroy(new Error('a registry that is before it in the list answers again'));
+    transport.untilEarlierAnswers(over.signal).then(back, () => undefined);
+    try {
+      yield* readChanges(stream, { idleMs, background, onContact });
+    } finally {
+      over.abort();
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
   }

@@ -23,7 +23,14 @@ async function put(registry: TestRegistry, id: string, more = {}): Promise<void>
 
 test('gives of each instance what a caller needs', async () => {
   await using registry = await startRegistry();
-  const details = { version: '1.2', zone: 'a', weight: 2, tags: ['blue'], metadata: { team: 'desk' } };
+  const details = {
+    version: '1.2',
+    zone: 'a',
+    weight: 2,
+    tags: ['blue'],
+    metadata: { team: 'desk' },
+    deprecated: { since: 1_000, sunset: Date.parse('2027-01-31') },
+  };
   await put(registry, 'one', details);
   const view = await discovered('tickets', { registry: registry.url });
   expect(view.instances).toEqual([

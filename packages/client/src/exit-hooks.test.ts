@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { type StartedProcess, startProcess } from '../../../tests/support/process.ts';
 import { startRegistry, type TestRegistry } from '../testing/registry.ts';
+import { runScript, service } from '../testing/script.ts';
 
 const script = fileURLToPath(new URL('../testing/ends.mjs', import.meta.url));
 if (!existsSync(new URL('../dist/index.js', import.meta.url))) throw new Error('build first: pnpm build');
@@ -155,16 +156,6 @@ test('a second signal ends the process at once, unlisted', async () => {
   expect(await answer).toBe('none');
 });
 
-/** A script of one statement, with the built client as `client`. */
-const runScript = (statement: string, registry: TestRegistry, nodeOptions: readonly string[] = []) => {
-  const client = new URL('../dist/index.js', import.meta.url).href;
-  const source = `import * as client from ${JSON.stringify(client)}; ${statement}`;
-  const nodeArguments = [...nodeOptions, '--input-type=module', '--eval', source];
-  return startProcess('node', nodeArguments, { env: { REG_REGISTRY: registry.url } });
-};
-
-const service = `{ name: 'ends', url: '/ends', endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }], authorizedRoles: [] }`;
-
 test('a script that registers and has nothing left to do ends by itself, unlisted', async () => {
   await using registry = await startRegistry();
   await using script = await runScript(
@@ -207,21 +198,21 @@ test('a signal while register() is still waiting for a registry ends the process
   expect(await script.ended).toEqual({ code: null, signal: 'SIGTERM' });
 });
 
-test('a process that may start no thread registers all the same', async () => {
-  await using registry = await startRegistry();
-  // Its name until Node 23.5, and since.
-  const permission = process.allowedNodeEnvironmentFlags.has('--permission')
-    ? '--permission'
-    : '--experimental-permission';
-  const options = ['--no-warnings', permission, '--allow-fs-read=*'];
-  await using script = await runScript(
-    `await client.register(${service}); await client.unregister();`,
-    registry,
-    options,
-  );
-  expect(await script.ended).toEqual({ code: 0, signal: null });
-  expect(script.stderr()).toBe('');
-});
+const successor = {
+  url: '/ends',
+  endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }],
+  authorizedRoles: [],
+};
+
+/** Answers when it is told to. */
+const slowServer = `
+  const { createServer } = await import('node:http');
+  const server = createServer((_, response) => {
+    console.log('asked');
+    process.once('SIGUSR2', () => response.end('answered'));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = 'http://127.0.0.1:' + server.address().port;`;
 
 test('onRefused exit: one line, exit code 1', async () => {
   await using registry = await startRegistry();
@@ -231,70 +222,48 @@ test('onRefused exit: one line, exit code 1', async () => {
   expect(script.stderr()).toMatch(/^reg: ends \(127\.0\.0\.1-9\): refused: invalid_request: url: .*\n$/);
 });
 
-test('onRefused exit, refused later: the service ends for a supervisor to see', async () => {
+test('onRefused exit, replaced by a newer run: what is in flight is answered, then it ends well', async () => {
   await using registry = await startRegistry();
   const leased = `{ ...${service}, lease: { ttlMs: 1_000 }, onRefused: 'exit' }`;
   await using script = await runScript(
-    `setInterval(() => {}, 1_000); await client.register(${leased});`,
+    `${slowServer} await client.register(${leased}); console.log('at ' + url);`,
     registry,
   );
-  await eventually(
-    () => registry.listed('ends'),
-    (all) => all.length === 1,
-  );
-  const successor = {
-    url: '/ends',
-    endpoints: [{ type: 'http', url: 'http://127.0.0.1:9' }],
-    authorizedRoles: [],
-  };
+  const [, url = ''] = await script.printed(/^at (.*)$/m);
+  const slow = fetch(url).then((response) => response.text());
+  await script.printed(/^asked$/m);
   await registry.put('ends', '127.0.0.1-9', { ...successor, runId: 'successor' });
-  expect(await script.ended).toEqual({ code: 1, signal: null });
+  await script.printed(/refused: generation_superseded/);
+  expect(await Promise.race([script.ended, 'running'])).toBe('running');
+  script.kill('SIGUSR2');
+  expect(await slow).toBe('answered');
+  expect(await script.ended).toEqual({ code: 0, signal: null });
   expect(script.stderr()).toMatch(/^reg: ends .*refused: generation_superseded: .*\n$/);
   expect((await registry.listed('ends')).map(({ runId }) => runId)).toEqual(['successor']);
 });
 
-// Story: a process woke up from a long pause and renewed what was no longer its own.
-test('paused past its lease, a process cannot push out its successor', async () => {
-  await using registry = await startRegistry();
-  const leased = `{ ...${service}, lease: { ttlMs: 1_000 } }`;
-  const holds = `setInterval(() => {}, 1_000); await client.register(${leased}); console.log('registered');`;
-  await using paused = await runScript(holds, registry);
-  await paused.printed(/^registered$/m);
-  paused.kill('SIGSTOP');
-  await eventually(
-    () => registry.listed('ends'),
-    (all) => all.length === 0,
-  );
-  await using successor = await runScript(holds, registry);
-  await successor.printed(/^registered$/m);
-  const [before] = await registry.listed('ends');
-  paused.kill('SIGCONT');
-  await paused.printed(/generation_superseded/);
-  paused.kill('SIGTERM');
-  expect(await paused.ended).toEqual({ code: null, signal: 'SIGTERM' });
-  expect(await registry.listed('ends')).toEqual([{ ...before, leaseUntil: expect.any(Number) }]);
-});
+// Story: a run that was replaced let go of the signals, so that SIGTERM, which a deployment sends once the
+// new run is there, cut off the requests that the old one was still answering.
+test.each([0, 1])(
+  'a replaced run answers what is in flight before SIGTERM ends it (heard of it: %i)',
+  async (heard) => {
+    await using registry = await startRegistry();
+    const leased = `{ ...${service}, lease: { ttlMs: ${heard ? 1_000 : 60_000} } }`;
+    await using script = await runScript(
+      `${slowServer} await client.register(${leased}); console.log('at ' + url);`,
+      registry,
+    );
+    const [, url = ''] = await script.printed(/^at (.*)$/m);
+    const slow = fetch(url).then((response) => response.text());
+    await script.printed(/^asked$/m);
+    await registry.put('ends', '127.0.0.1-9', { ...successor, runId: 'successor' });
+    if (heard) await script.printed(/generation_superseded/);
 
-test('paused past its lease and nobody came: it is listed again, the same run', async () => {
-  await using registry = await startRegistry();
-  const leased = `{ ...${service}, lease: { ttlMs: 1_000 } }`;
-  await using paused = await runScript(
-    `setInterval(() => {}, 1_000); await client.register(${leased});`,
-    registry,
-  );
-  const [before] = await eventually(
-    () => registry.listed('ends'),
-    (all) => all.length === 1,
-  );
-  paused.kill('SIGSTOP');
-  await eventually(
-    () => registry.listed('ends'),
-    (all) => all.length === 0,
-  );
-  paused.kill('SIGCONT');
-  const [after] = await eventually(
-    () => registry.listed('ends'),
-    (all) => all.length === 1,
-  );
-  expect(after).toMatchObject({ runId: before?.runId, generation: before?.generation });
-});
+    script.kill('SIGTERM');
+    script.kill('SIGUSR2');
+    expect(await slow).toBe('answered');
+    expect(await script.ended).toEqual({ code: null, signal: 'SIGTERM' });
+    expect((await registry.listed('ends')).map(({ runId }) => runId)).toEqual(['successor']);
+    if (!heard) expect(script.stderr()).toBe('');
+  },
+);

@@ -1,6 +1,6 @@
 // Leaving, whatever ends the process. Node prints and exits as it would without us: on a signal that the
 // app does not handle we leave, then raise it again; on everything else `exit` says the last word.
-import { createSpeaker, type Speaker } from './last-word.ts';
+import { createKeeper, type Keeper } from './keeper.ts';
 import type { Run } from './run.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -15,13 +15,18 @@ const impatientMs = 200;
 const ours = Symbol.for('@reg/client/signal');
 
 const runs = new Set<Run>();
-let speaker: Speaker | undefined;
+let keeper: Keeper | undefined;
 let leaving = false;
 
-/** From now on this run is ended with the process. */
-export function hold(run: Run): void {
+/** From now on this run is ended with the process. @returns who keeps its lease */
+export function hold(run: Run): Keeper {
   if (runs.size === 0) install();
   runs.add(run);
+  if (keeper) return keeper;
+  keeper = createKeeper();
+  if (!keeper.hasThread)
+    run.say('no thread may start here (--allow-worker): a busy event loop may cost the lease');
+  return keeper;
 }
 
 export function release(run: Run): void {
@@ -33,7 +38,6 @@ export function runsHeld(): Run[] {
 }
 
 function install(): void {
-  speaker ??= createSpeaker();
   process.prependListener('exit', onExit); // first: a listener that throws would keep us from running
   process.on('uncaughtExceptionMonitor', onUncaught);
   for (const signal of signals) process.prependListener(signal, onSignal); // first: it sees `once` listeners
@@ -43,8 +47,8 @@ function uninstall(): void {
   process.off('exit', onExit);
   process.off('uncaughtExceptionMonitor', onUncaught);
   for (const signal of signals) process.off(signal, onSignal);
-  speaker?.stop();
-  speaker = undefined;
+  keeper?.stop();
+  keeper = undefined;
 }
 
 function onExit(): void {
@@ -61,7 +65,7 @@ function onUncaught(): void {
 function sayLastWords(limitMs: number): void {
   const words = runsHeld().flatMap((run) => run.lastWord() ?? []);
   runs.clear();
-  if (words.length > 0) speaker?.say(words, limitMs);
+  if (words.length > 0) keeper?.speak(words, limitMs);
 }
 
 const onSignal = Object.assign(

@@ -60,7 +60,7 @@ test('bundled and minified it weighs less than 12 kB, gzipped, and holds no zod'
 test('the embedded worker is the one in the source: run the build after changing it', async () => {
   await using folder = await temporaryFolder();
   await run(process.execPath, [here('../scripts/embed-worker.mjs'), `${folder.path}/fresh`]);
-  expect(read('./last-word.generated.ts')).toBe(readFileSync(`${folder.path}/fresh`, 'utf8'));
+  expect(read('./keeper.generated.ts')).toBe(readFileSync(`${folder.path}/fresh`, 'utf8'));
 });
 
 /** A folder where only the package as it is published is installed. */

@@ -16,6 +16,7 @@ export interface RequestSource {
 
 /** A request that a gateway sent just before it heard of the drain may still be on the wire. */
 const quietMs = 50;
+const lookAgainMs = 10;
 
 export interface RequestCount {
   /** Waits until nothing was in flight for 50 ms, `withinMs` is over, or `signal` aborts. @returns what is still in flight */
@@ -43,7 +44,7 @@ export function countRequests(source?: RequestSource): RequestCount {
         const now = performance.now();
         if (inFlight > 0) quietSince = now;
         if (now - quietSince >= quietMs || now >= end || signal.aborted) return inFlight;
-        await sleep(10);
+        await sleep(lookAgainMs);
       }
     },
     stop() {

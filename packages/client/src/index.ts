@@ -21,6 +21,8 @@ export type {
   RegistrationChanges,
   RegistrationState,
   UnregisterOptions,
+  Updated,
+  UpdateOptions,
 } from './registration.ts';
 export type { TokenSource } from './token.ts';
 export type { DiscoveredInstance } from './view.ts';

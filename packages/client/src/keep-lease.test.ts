@@ -47,3 +47,9 @@ test('where the next token may be another, one that is refused is not the last w
   expect(step('token_missing')).toEqual({ do: 'register', inMs: 100 });
   expect(step('not_permitted')).toEqual({ do: 'stop' });
 });
+
+test('where the next token may be another, a renewal that is refused for its token registers with the next', () => {
+  const changing = { ...holding, tokenChanges: true };
+  const step = nextStep('renew', regError('token_invalid', ''), changing, inTime, 1);
+  expect(step).toEqual({ do: 'register', inMs: 0 });
+});

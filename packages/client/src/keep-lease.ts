@@ -9,13 +9,16 @@ export interface Holding {
   /** In a row. */
   readonly failures: number;
   /** It was registered, and the next token may be another: a 401 may pass. @default false */
-  readonly tokenChanges?: boolean;
+  readonly tokenChanges?: boolean | undefined;
 }
 
 export type Step = { readonly do: 'renew' | 'register'; readonly inMs: number } | { readonly do: 'stop' };
 
 /** A longer lease must not make a registry that was restarted wait longer for us. */
 const maxRenewalMs = 10_000;
+
+/** There is still something to keep. */
+const renewAgainMs = 500;
 
 /** @param error why the last step failed; left out where it succeeded */
 export function nextStep(
@@ -29,9 +32,10 @@ export function nextStep(
     return { do: 'renew', inMs: Math.min(leaseMs / 3, maxRenewalMs) * (0.8 + random / 5) };
   if (error.code === 'generation_superseded') return { do: 'stop' }; // never push out the successor
   if (error.code === 'instance_not_found') return { do: 'register', inMs: 0 }; // it forgot us
+  if (last === 'renew' && tokenChanges && error.status === 401) return { do: 'register', inMs: 0 }; // with a new one
   const refused = isPermanent(error) && !(tokenChanges && error.status === 401);
   if (last === 'register' && refused) return { do: 'stop' };
-  if (last === 'renew' && now < leaseEndsAt) return { do: 'renew', inMs: 500 };
+  if (last === 'renew' && now < leaseEndsAt) return { do: 'renew', inMs: renewAgainMs };
   return { do: 'register', inMs: backoffMs(failures, random) };
 }
 

@@ -75,7 +75,7 @@ test('the lease is renewed', async () => {
     () => registry.listed(given.name),
     ([now]) => Number(now?.leaseUntil) > Number(first?.leaseUntil) + 1_500,
   );
-  expect(later).toEqual([{ ...first, generation, leaseUntil: expect.any(Number) }]);
+  expect(later).toEqual([{ ...first, generation, leaseUntil: expect.any(Number), load: expect.any(Object) }]);
 });
 
 const taken = { url: '/held', authorizedRoles: [], lease: 'none', runId: 'holder' };
@@ -95,6 +95,7 @@ test.each<[string, Record<string, unknown>]>([
   ['invalid_request', { authorisedRoles: ['typo'] }],
   ['invalid_request', { registry: 'nonsense' }],
   ['invalid_request', { waitFor: 'everybody' }],
+  ['invalid_request', { stallMs: 0 }],
   ['registration_conflict', { name: 'held', url: '/other' }],
   ['path_taken', { url: '/held' }],
   ['path_reserved', { url: '/_reg/x' }],

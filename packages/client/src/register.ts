@@ -12,8 +12,7 @@ import { createRun, type Run } from './run.ts';
  */
 export async function register(options: RegisterOptions): Promise<Registration> {
   const run = createRun(options, release);
-  hold(run);
-  await run.join();
+  await run.join(hold(run));
   const missing = options.waitFor && (await run.waitForGateways());
   return {
     missing,

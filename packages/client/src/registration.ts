@@ -17,7 +17,12 @@ export interface RegisterOptions extends Omit<RegistrationDocument, 'generation'
   readonly server?: RequestSource | undefined;
   /** How long leaving waits for requests in flight. @default 5_000 */
   readonly drainMs?: number | undefined;
-  /** The registry refuses for good: `run` rejects (or logs, where it comes later), `exit` logs one line and exits 1. @default 'run' */
+  /** The event loop has not turned for so long: the lease is not renewed until it does. @default 30_000 */
+  readonly stallMs?: number | undefined;
+  /**
+   * The registry refuses for good: `run` rejects (or logs, where it comes later), `exit` logs one line and
+   * exits 1; replaced by a newer run, it answers what is in flight first and exits 0. @default 'run'
+   */
   readonly onRefused?: 'exit' | 'run' | undefined;
   /** Resolve once every connected gateway sends requests here too, or after 5 s: see `missing`. @default not waited for */
   readonly waitFor?: 'gateways' | undefined;
@@ -41,6 +46,16 @@ export interface UnregisterOptions {
   readonly drain?: boolean | undefined;
 }
 
+export interface UpdateOptions {
+  /** Resolve once every connected gateway has applied it, or after 5 s: see `missing`. @default not waited for */
+  readonly waitFor?: 'gateways' | undefined;
+}
+
+export interface Updated {
+  /** As `missing` of the registration, of this change. */
+  readonly missing: readonly string[] | undefined;
+}
+
 /** A registration that is kept until `unregister()` or the end of the process. */
 export interface Registration {
   readonly instanceId: string;
@@ -60,7 +75,7 @@ export interface Registration {
    * @throws the registry's refusal or, retryable, `registry_unavailable`: what was registered stands;
    * `instance_not_found`: this registration has ended
    */
-  update(changes: RegistrationChanges): Promise<void>;
+  update(changes: RegistrationChanges, options?: UpdateOptions): Promise<Updated>;
   /**
    * Ends it; again: the same end. Nothing listed any more counts as done.
    * @throws `registry_unavailable`: not renewed any more, so its lease ends it

@@ -1,15 +1,22 @@
 // One run of an instance, from its first registration to its last word.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceIdOf } from '@reg/schema/address';
-import { operationPath } from '@reg/schema/operations';
 import { isRegError, type ProblemCode, type RegError, regError } from '@reg/schema/problem';
 import type { RegisterReply, Registration } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
 import { answerMs } from './changes.ts';
 import { countRequests } from './in-flight.ts';
 import { type Holding, nextStep, type Step } from './keep-lease.ts';
-import type { LastWord } from './last-word.ts';
-import type { RegisterOptions, RegistrationChanges, RegistrationState } from './registration.ts';
+import type { Keeper, LastWord } from './keeper.ts';
+import { monotonicMs } from './monotonic.ts';
+import type {
+  RegisterOptions,
+  RegistrationChanges,
+  RegistrationState,
+  Updated,
+  UpdateOptions,
+} from './registration.ts';
+import type { HeldLease, Tell } from './renewals.ts';
 import { createBearer } from './token.ts';
 import { createTransport } from './transport.ts';
 
@@ -18,6 +25,10 @@ const defaultLeaseMs = 10_000;
 
 /** A gateway that has not applied the drain by then is not waited for. */
 const drainWaitMs = 1_000;
+const drainAnswerMs = 500;
+
+/** However short the lease, an answer takes its time. */
+const leastAnswerMs = 300;
 
 /** The same for who joins: nothing is lost while it waits, so it may wait longer. */
 const joinWaitMs = 5_000;
@@ -31,11 +42,11 @@ export interface Run {
   generation(): number;
   state(): RegistrationState;
   refusal(): ProblemCode | undefined;
-  /** Registers, and keeps the lease from then on. @throws the registry's permanent refusal */
-  join(): Promise<void>;
+  /** Registers, and has the lease kept from then on. @throws the registry's permanent refusal */
+  join(keeper: Keeper): Promise<void>;
   /** @returns the gateways that did not apply it in time; undefined where that is not known. @throws when it ended */
   waitForGateways(): Promise<readonly string[] | undefined>;
-  update(changes: RegistrationChanges): Promise<void>;
+  update(changes: RegistrationChanges, options?: UpdateOptions): Promise<Updated>;
   /** Gets nothing new, and waits for requests in flight. Never rejects: what failed is logged. */
   drain(): Promise<void>;
   /** @throws where no registry answered */
@@ -50,9 +61,19 @@ export interface Run {
  * @throws `invalid_request`: no registry, name or endpoint to begin with; the rest is the registry's to judge
  */
 export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
-  const { registry, token, server, drainMs = 5_000, onRefused = 'run', waitFor, ...others } = options;
+  const {
+    registry,
+    token,
+    server,
+    drainMs = 5_000,
+    stallMs = 30_000,
+    onRefused = 'run',
+    waitFor,
+    ...others
+  } = options;
   const { log = console.error, ...given } = others;
-  if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
+  checkWaitFor(waitFor);
+  if (!(stallMs > 0)) throw invalid('stallMs', 'must be a number of milliseconds above 0');
   const addresses = registryAddresses(registry);
   const bearer = createBearer(token);
   const transport = createTransport(addresses, bearer);
@@ -60,29 +81,38 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   // Without a lease there is nothing to renew, but asking shows whether the registry still knows us.
   const leaseMs = lease === 'none' ? defaultLeaseMs : lease.ttlMs;
   // What is no lease is the registry's to refuse: it needs the time to answer.
-  const timeoutMs = leaseMs / 3 < answerMs ? Math.max(leaseMs / 3, 300) : answerMs;
+  const timeoutMs = leaseMs / 3 < answerMs ? Math.max(leaseMs / 3, leastAnswerMs) : answerMs;
   const runId = given.runId ?? crypto.randomUUID();
   const instanceId = given.instanceId ?? defaultInstanceId(given);
   let registration: Registration = { ...given, instanceId, runId, lease };
   const path = pathOf(registration, instanceId);
+  // How another thread reaches the registry for us.
+  const contact = () => ({ addresses: addresses.map(String), path, headers: bearer.lastHeaders() });
   const requests = countRequests(server);
   const stopping = new AbortController();
+  const unregistering = new AbortController();
 
   let state: RegistrationState = 'lost';
   let refusal: ProblemCode | undefined;
   let generation: number | undefined;
+  let grantedBy: URL | undefined; // of several registries, the one that granted the generation
   let leaseEndsAt = 0;
   let sent = false; // a register may have reached the registry
-  let said = '';
+  let told = '';
   let drained: Promise<void> | undefined;
   let ended: Promise<void> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
-  /** Each trouble once, not with every try. */
   function say(line: string): void {
-    if (line !== said) log(`reg: ${registration.name} (${instanceId}): ${line}`);
-    said = line;
+    log(`reg: ${registration.name} (${instanceId}): ${line}`);
   }
+
+  /** Each trouble once, not with every try; and that it is over. */
+  const tell: Tell = (trouble = '') => {
+    if (trouble === told) return;
+    told = trouble;
+    say(trouble === '' ? 'registered' : trouble);
+  };
 
   /** One at a time: a registration that repeats the old must not arrive after an update. */
   function inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
@@ -94,7 +124,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   async function send(next: Registration): Promise<void> {
     const { signal } = stopping;
     signal.throwIfAborted();
-    const sentAt = performance.now();
+    const sentAt = monotonicMs();
     const background = generation !== undefined;
     const body = { ...next, generation };
     sent = true;
@@ -106,16 +136,10 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
       background,
     });
     generation = reply.generation;
+    [grantedBy] = transport.addresses();
     leaseEndsAt = sentAt + leaseMs;
     const { redefine: _, ...rest } = next; // said once: later it would undo what another run redefined since
     registration = rest;
-  }
-
-  async function renew(): Promise<void> {
-    const { signal } = stopping;
-    const sentAt = performance.now();
-    await transport.call('renew', { path, body: { generation }, timeoutMs, signal, background: true });
-    leaseEndsAt = sentAt + leaseMs;
   }
 
   /** @param failures in a row */
@@ -124,38 +148,53 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   }
 
   /** @returns why it failed; undefined where it did not @throws when we are stopping */
-  async function attempt(what: 'renew' | 'register'): Promise<RegError | undefined> {
+  async function attempt(): Promise<RegError | undefined> {
     try {
-      await (what === 'renew' ? renew() : inTurn(() => send(registration)));
-      if (said !== '') say('registered');
-      said = '';
+      await inTurn(() => send(registration));
+      tell(undefined);
       if (state === 'lost') state = 'registered';
       return undefined;
     } catch (error) {
       if (stopping.signal.aborted || !isRegError(error)) throw error;
-      const again = nextStep(what, error, holding(0), performance.now()).do !== 'stop';
-      if (again && error.code !== 'instance_not_found') say(`${error.message}; trying again`);
+      const again = nextStep('register', error, holding(0), monotonicMs()).do !== 'stop';
+      if (again && error.code !== 'instance_not_found') tell(`${error.message}; trying again`);
       return error;
     }
   }
 
-  /** Takes one step after the other. @throws what ends it */
-  async function keep(first: Step, until: 'registered' | 'ended'): Promise<void> {
+  /** Tries until it is registered. @throws what ends it */
+  async function enter(first: Step, failuresBefore: number, keepsAlive: boolean): Promise<void> {
     let step = first;
-    for (let failures = 0; step.do !== 'stop'; ) {
-      // A script that awaits register() must not end meanwhile; keeping a lease keeps no process alive.
-      await sleep(step.inMs, undefined, { signal: stopping.signal, ref: until === 'registered' });
-      if (drained && step.do === 'register') return refused(undefined); // not listed: where we were going
-      const error = await attempt(step.do);
-      if (!error && until === 'registered') return;
-      failures = error ? failures + 1 : 0;
-      step = nextStep(step.do, error, holding(failures), performance.now());
-      if (step.do === 'register' && state === 'registered') state = 'lost';
+    for (let failures = failuresBefore + 1; step.do !== 'stop'; failures++) {
+      await sleep(step.inMs, undefined, { signal: stopping.signal, ref: keepsAlive });
+      if (drained) return refused(undefined); // not listed: where we were going
+      const error = await attempt();
+      if (!error) return;
+      if (state === 'registered') state = 'lost';
+      step = nextStep('register', error, holding(failures), monotonicMs());
       if (step.do === 'stop') throw error;
     }
   }
 
+  /** Has the lease renewed, and registers again where that is not enough. @throws what ends it */
+  async function stay(keeper: Keeper): Promise<never> {
+    for (;;) {
+      const { step, error, failures } = await keeper.keep(held(), transport, stopping.signal, tell);
+      if (step.do === 'stop') throw error;
+      if (state === 'registered' && error.status !== 401) state = 'lost'; // 401: the lease stands, with another token
+      await enter(step, failures, false);
+    }
+  }
+
+  const held = (): HeldLease => {
+    const granted = { generation: generation ?? 0, grantedBy: String(grantedBy) };
+    return { ...contact(), ...holding(0), ...granted, timeoutMs, stallMs };
+  };
+
   const stop = () => stopping.abort(regError('instance_not_found', 'this registration has ended'));
+
+  /** A newer run took over: nothing is left to be said, but what is in flight here is still to be answered. */
+  const isReplaced = () => refusal === 'generation_superseded' && generation !== undefined;
 
   /** Nothing is left to be said. */
   function finish(last: 'refused' | 'unregistered'): void {
@@ -172,24 +211,40 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     if (stopping.signal.aborted) throw stopping.signal.reason;
     const known = isRegError(error) ? error : regError('internal', String(error), { cause: error });
     refusal = known.code;
-    finish('refused');
+    if (isReplaced()) {
+      state = 'refused';
+      stop(); // and stays held: a signal finds it and waits for its requests
+    } else finish('refused');
     if (onRefused === 'run') throw known;
     say(`refused: ${known.code}: ${known.message}`);
-    process.exit(1);
+    if (!isReplaced()) process.exit(1);
+    await sleep(drainWaitMs); // nothing tells us when the gateways know of our successor
+    await run.drain();
+    process.exit(0); // a supervisor that restarts what failed would have the two take over from each other
   }
 
-  async function join(): Promise<void> {
-    await keep({ do: 'register', inMs: 0 }, 'registered').catch(refused);
-    keep(nextStep('register', undefined, holding(0), performance.now()), 'ended')
+  async function join(keeper: Keeper): Promise<void> {
+    // A script that awaits register() must not end meanwhile; keeping a lease keeps no process alive.
+    await enter({ do: 'register', inMs: 0 }, 0, true).catch(refused);
+    stay(keeper)
       .catch(refused)
       .catch((error: RegError) => {
         if (refusal) say(`not listed any more: ${refusal}: ${error.message}`);
       });
   }
 
+  /** In turn with its waiting: else that would say once more what the next update changes. */
+  async function update(changes: RegistrationChanges, options: UpdateOptions = {}): Promise<Updated> {
+    checkWaitFor(options.waitFor);
+    return inTurn(async () => {
+      await send({ ...registration, ...changes });
+      return { missing: options.waitFor && (await waitForGateways()) };
+    });
+  }
+
   /**
    * Registers once more, which changes nothing and waits. Apart from `join`, since the lease must be renewed
-   * meanwhile; and not in turn, since a registration that is due again must not wait behind it.
+   * meanwhile; and there not in turn, since a registration that is due again must not wait behind it.
    */
   async function waitForGateways(): Promise<readonly string[] | undefined> {
     const { signal } = stopping;
@@ -207,26 +262,35 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   }
 
   async function drainNow(): Promise<void> {
-    if (stopping.signal.aborted) return;
+    if (stopping.signal.aborted && !isReplaced()) return;
     const query = { runId, waitFor: 'gateways', wait: `${drainWaitMs}ms` };
     const listed = state === 'registered';
-    state = 'leaving';
+    if (!isReplaced()) state = 'leaving';
     try {
       if (listed)
-        await transport.call('drain', { path, query, timeoutMs: drainWaitMs + 500, signal: stopping.signal });
+        await transport.call('drain', {
+          path,
+          query,
+          timeoutMs: drainWaitMs + drainAnswerMs,
+          signal: stopping.signal,
+          lastAnswered: 'first',
+        });
     } catch (error) {
-      if (!stopping.signal.aborted) say(`not drained: ${(error as Error).message}`);
+      const replaced = isRegError(error) && error.code === 'generation_superseded';
+      if (!stopping.signal.aborted && !replaced) say(`not drained: ${(error as Error).message}`);
     }
-    const inFlight = await requests.idle(drainMs, stopping.signal);
+    const inFlight = await requests.idle(drainMs, unregistering.signal);
     if (inFlight > 0) say(`${inFlight} requests still in flight after ${drainMs} ms`);
   }
 
   async function unregisterNow(): Promise<void> {
-    if (refusal) return;
+    unregistering.abort();
+    if (refusal) return finish('refused');
     state = 'unregistered';
     stop();
     try {
-      if (sent) await transport.call('unregister', { path, query: { runId }, timeoutMs: unregisterMs });
+      const call = { path, query: { runId }, timeoutMs: unregisterMs, lastAnswered: 'first' } as const;
+      if (sent) await transport.call('unregister', call);
     } catch (error) {
       const gone = isRegError(error) && ['instance_not_found', 'generation_superseded'].includes(error.code);
       if (!gone) throw error;
@@ -243,17 +307,13 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     refusal: () => refusal,
     join,
     waitForGateways,
-    update: (changes) => inTurn(() => send({ ...registration, ...changes })),
+    update,
     drain: () => (drained ??= drainNow()),
     unregister: () => (ended ??= unregisterNow()),
     say,
     lastWord() {
-      if (!sent) return undefined;
-      return {
-        addresses: addresses.map(String),
-        path: operationPath('unregister', path, { runId }),
-        headers: bearer.lastHeaders(),
-      };
+      if (!sent || refusal) return undefined;
+      return { ...contact(), addresses: transport.addresses().map(String), runId };
     },
   };
   return run;
@@ -272,6 +332,10 @@ function pathOf({ name }: Registration, instanceId: string): { service: string; 
   if (!isSegment(name)) throw invalid('name', 'must be text, and not "." or ".."');
   if (!isSegment(instanceId)) throw invalid('instanceId', 'must be text, and not "." or ".."');
   return { service: name, id: instanceId };
+}
+
+function checkWaitFor(waitFor: unknown): void {
+  if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
 }
 
 function invalid(field: string, message: string): RegError {

@@ -1,7 +1,9 @@
 // Requests to the registry. Why node:http and not fetch: its agent lets go of idle sockets, so a script
 // that has nothing left to do ends at once, and `Connection: close` is ours to choose for a stream.
+import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps, Agent as TlsAgent } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Operation, type OperationName, operationPath, operations } from '@reg/schema/operations';
 import { isRegError, type Problem, problems, type RegError, regError } from '@reg/schema/problem';
 import { shownAddress } from './addresses.ts';
@@ -11,6 +13,10 @@ const agents = { 'http:': new Agent({ keepAlive: true }), 'https:': new TlsAgent
 
 /** A reply larger than this is none of ours: 100,000 instances take some 50 MB. */
 const maxReplyBytes = 512 * 1024 * 1024;
+
+/** How often one that follows a spare looks for the registries before it, and how long one may take to answer. */
+const earlierEveryMs = 1_000;
+const earlierMs = 3_000;
 
 interface Call {
   readonly path?: Readonly<Record<string, string>>;
@@ -22,33 +28,62 @@ interface Call {
   readonly signal?: AbortSignal | undefined;
   /** The socket alone does not keep the process alive. @default false */
   readonly background?: boolean | undefined;
+  /** The registry that answered last is asked before the others, or alone. @default in the list's order */
+  readonly lastAnswered?: 'first' | 'alone' | undefined;
 }
 
 export interface Transport {
+  /** All of them, the one that answered last first. */
+  addresses(): readonly [URL, ...URL[]];
+  /**
+   * Resolves when one answers that is before the one that answered last: the next request is its. Where none is
+   * before it, or `signal` aborts, it does not.
+   */
+  untilEarlierAnswers(signal: AbortSignal): Promise<void>;
   /** @throws the problem that the registry answered, or `registry_unavailable` where none did */
   call<Reply>(operation: OperationName, call: Call): Promise<Reply>;
   /** The same for an endless reply: resolves at its head; the caller reads or destroys it. */
   open(operation: OperationName, call: Call): Promise<IncomingMessage>;
 }
 
-/** One for each list of addresses; it remembers which of them answered last. */
+/** One that failed is asked last for so long: less than it takes until the next renewal of a usual lease. */
+const avoidMs = 2_000;
+
+/**
+ * One for each list of addresses. The first that answers is asked, in the order of the list, so that clients and
+ * gateways meet at one registry whatever each of them saw of the others (docs/decisions/0013-first-that-answers.md).
+ */
 export function createTransport(addresses: readonly URL[], bearer: Bearer): Transport {
-  let current = 0;
+  const avoidedUntil = new Map<number, number>();
+  let answered = 0;
+
+  function order(lastAnswered: Call['lastAnswered']): number[] {
+    if (lastAnswered === 'alone') return [answered];
+    const now = performance.now();
+    const rank = (index: number) => {
+      if (lastAnswered === 'first' && index === answered) return 0;
+      return (avoidedUntil.get(index) ?? 0) <= now ? 1 : 2;
+    };
+    return [...addresses.keys()].sort((one, other) => rank(one) - rank(other));
+  }
 
   /** Connection error, timeout and 503 move on to the next address; each is asked once. */
   async function ask<Reply>(request: Prepared, read: Read<Reply>): Promise<Reply> {
     let failure: unknown;
-    const first = current;
-    for (let tried = 0; tried < addresses.length; tried++) {
-      const index = (first + tried) % addresses.length;
+    for (const index of order(request.lastAnswered)) {
       try {
         const reply = await exchange(addresses[index] as URL, request, read);
-        current = index;
+        answered = index;
         return reply;
       } catch (error) {
         request.signal?.throwIfAborted();
-        if (!isRegError(error) || error.status !== 503) throw error;
+        if (!isRegError(error)) throw error;
         failure = error;
+        if (error.status !== 503) {
+          answered = index; // a refusal is an answer too
+          break;
+        }
+        avoidedUntil.set(index, performance.now() + avoidMs);
       }
     }
     throw failure;
@@ -61,6 +96,23 @@ export function createTransport(addresses: readonly URL[], bearer: Bearer): Tran
   }
 
   return {
+    addresses: () => [...addresses.slice(answered), ...addresses.slice(0, answered)] as [URL, ...URL[]],
+    async untilEarlierAnswers(signal) {
+      const request = prepare('health', { timeoutMs: earlierMs, signal, background: true }, true);
+      const earlier = [...addresses.slice(0, answered).entries()];
+      while (earlier.length > 0) {
+        await sleep(earlierEveryMs, undefined, { signal, ref: false });
+        for (const [index, address] of earlier) {
+          const error = await exchange(address, request, readJson).catch((cause: unknown) => cause);
+          signal.throwIfAborted();
+          if (isRegError(error) && error.status === 503) continue;
+          avoidedUntil.delete(index);
+          return;
+        }
+      }
+      await once(signal, 'abort'); // none is before it
+      signal.throwIfAborted();
+    },
     call: async (operation, call) =>
       ask(prepare(operation, await withToken(call), true), readJson) as Promise<never>,
     open: async (operation, call) =>
@@ -69,7 +121,7 @@ export function createTransport(addresses: readonly URL[], bearer: Bearer): Tran
 }
 
 /** What is sent, the same to each address. */
-interface Prepared extends Pick<Call, 'timeoutMs' | 'signal' | 'background'> {
+interface Prepared extends Pick<Call, 'timeoutMs' | 'signal' | 'background' | 'lastAnswered'> {
   readonly method: string;
   readonly target: string;
   readonly headers: Readonly<Record<string, string | number>>;

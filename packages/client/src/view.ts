@@ -27,6 +27,8 @@ export interface DiscoveredInstance {
   readonly weight?: number | undefined;
   readonly tags: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
+  /** It is to end: from `sunset` on it may be gone. Milliseconds since 1970. */
+  readonly deprecated?: Instance['deprecated'];
   /** A registry that was restarted has not heard of it yet; it stays for one lease period. */
   readonly stale: boolean;
 }
@@ -145,7 +147,8 @@ function discovered(
   { authorizedRoles, access }: ServiceDefinition,
   { instance, staleUntil }: Held,
 ): DiscoveredInstance {
-  const { instanceId, endpoints, state, version, zone, weight, tags = [], metadata = {} } = instance;
+  const { instanceId, endpoints, state, version, zone, weight, deprecated } = instance;
+  const { tags = [], metadata = {} } = instance;
   const { url, type } = endpoints[0] as Endpoint; // a registration names at least one
   const stale = staleUntil !== undefined;
   return {
@@ -161,6 +164,7 @@ function discovered(
     weight,
     tags,
     metadata,
+    deprecated,
     stale,
   };
 }

@@ -95,3 +95,35 @@ test('the line breaks during the wait: registered all the same, and said', async
   expect(lines).toContainEqual(expect.stringContaining('not known whether at the gateways'));
   expect(await registry.listed('tickets')).toHaveLength(1);
 });
+
+test('an update is known to the gateways, or says to which it is not', async () => {
+  await using registry = await startRegistry();
+  const { heard, apply } = await gateway(registry);
+  const registration = await registered(registry, {});
+  const moved = [{ type: 'http' as const, url: 'http://127.0.0.1:10/tickets' }];
+  const pending = registration.update({ endpoints: moved }, { waitFor: 'gateways' });
+  await eventually(() => heard.length === 2);
+  expect(await Promise.race([pending, 'pending'])).toBe('pending');
+  await apply();
+  expect(await pending).toEqual({ missing: [] });
+
+  const hangs = await registration.update({ version: '2' }, { waitFor: 'gateways' });
+  expect(hangs).toEqual({ missing: ['gate'] });
+  const [listed] = await registry.listed('tickets');
+  expect(listed).toMatchObject({ endpoints: moved, version: '2' });
+  expect(await registration.update({ version: '3' })).toEqual({ missing: undefined });
+  const wrong = { waitFor: 'everyone' as 'gateways' };
+  await expect(registration.update({}, wrong)).rejects.toMatchObject({ code: 'invalid_request' });
+});
+
+// Story: the wait says the registration once more, so one that was late would have undone the next update.
+test('updates at once: the last one stands', async () => {
+  await using registry = await startRegistry();
+  await using proxy = await startProxy(registry.url);
+  const registration = await registered(registry, { registry: proxy.url });
+  const versions = ['1', '2', '3', '4'];
+  await Promise.all(versions.map((version) => registration.update({ version }, { waitFor: 'gateways' })));
+  expect(await registry.listed('tickets')).toMatchObject([{ version: '4' }]);
+  const said = [...proxy.sent().matchAll(/"version":"(\d)"/g)].map(([, version]) => version);
+  expect(said).toEqual(versions.flatMap((version) => [version, version]));
+});

@@ -1,5 +1,6 @@
 // A line to the registry that can be cut: plain TCP, so that nothing of it is understood.
 import { connect, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 
 export interface Proxy extends AsyncDisposable {
   readonly url: string;
@@ -10,11 +11,15 @@ export interface Proxy extends AsyncDisposable {
   cut(): void;
 }
 
-export async function startProxy(target: string): Promise<Proxy> {
+/** @param tls its certificate: then it is reached by https */
+export async function startProxy(
+  target: string,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<Proxy> {
   const { port, hostname } = new URL(target);
   const sockets = new Set<Socket>();
   let sent = '';
-  const server = createServer((near) => {
+  const take = (near: Socket) => {
     const far = connect(Number(port), hostname);
     sockets.add(near);
     near.on('data', (chunk) => (sent += chunk.toString('latin1')));
@@ -22,13 +27,14 @@ export async function startProxy(target: string): Promise<Proxy> {
     far.on('error', () => near.destroy()).on('close', () => near.destroy());
     near.pipe(far);
     far.pipe(near);
-  });
+  };
+  const server = tls ? createTlsServer(tls, take) : createServer(take);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const cut = () => {
     for (const socket of sockets) socket.destroy();
   };
   return {
-    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as { port: number }).port}`,
     sent: () => sent,
     open: () => sockets.size,
     cut,

@@ -1,6 +1,8 @@
 // One request's trip, and the views through which the stages see it. A transport (node's server, or a
 // parser of our own) makes the views; the stages never see what is behind them.
 import { randomUUID } from 'node:crypto';
+import type { Network } from '@reg/schema/networks';
+import { type ClientAddress, clientAddress } from './headers/client-address.ts';
 import type { RawHeaders } from './headers/raw-headers.ts';
 import type { Route } from './routes/route.ts';
 import type { RouteTable } from './routes/route-table.ts';
@@ -10,7 +12,8 @@ import type { Upstream } from './upstreams/upstream.ts';
 export interface BodySink {
   /** @returns false: give no more until `resume` */
   chunk(data: Uint8Array): boolean;
-  end(): void;
+  /** @param trailers fields behind a chunked body; left out: none */
+  end(trailers?: RawHeaders): void;
   /** The body broke off; nothing follows. */
   fail(error: Error): void;
 }
@@ -60,6 +63,8 @@ export interface GatewayResponse {
   /** @returns false: wait for `drained` */
   write(chunk: Uint8Array): boolean;
   end(chunk?: string): void;
+  /** Go out with the end, where the answer is chunked; else nobody could tell them from a body. */
+  trailers(fields: RawHeaders): void;
   /** Breaks the connection, so that the client never takes what it has for a complete answer. */
   abort(): void;
 }
@@ -76,6 +81,8 @@ export interface Payload {
   readonly body: Body;
   /** Bytes; undefined: chunked. */
   readonly contentLength: number | undefined;
+  /** The client sends it when it is asked to (`Expect: 100-continue`, RFC 9110 §10.1.1). */
+  readonly isHeld: boolean;
   /** Bytes after which it is refused. */
   readonly maxBytes: number;
 }
@@ -87,12 +94,15 @@ export interface Exchange {
   /** Kept to the end of the exchange, whatever the registry says meanwhile. */
   readonly table: RouteTable | undefined;
   readonly requestId: string;
+  readonly client: ClientAddress;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   route: Route | undefined;
   upstream: Upstream | undefined;
   subject: string | undefined;
   attempts: number;
+  /** Why the last attempt that failed did. */
+  failure: string | undefined;
   /** Which parts of a merged answer failed, as `X-Reg-Partial` has it. */
   partial: string | undefined;
   /** 0 until the head was written. */
@@ -107,6 +117,7 @@ export function begin(
   request: GatewayRequest,
   response: GatewayResponse,
   table: RouteTable | undefined,
+  trustedProxies: readonly Network[],
   now: number,
 ): Exchange {
   return {
@@ -114,11 +125,13 @@ export function begin(
     response,
     table,
     requestId: randomUUID(),
+    client: clientAddress(request.remoteAddress, request.headers, trustedProxies),
     startedAt: now,
     route: undefined,
     upstream: undefined,
     subject: undefined,
     attempts: 0,
+    failure: undefined,
     partial: undefined,
     status: 0,
     bytes: 0,

@@ -37,6 +37,7 @@ export interface TestInstance {
   readonly lease?: LeaseSetting;
   readonly merge?: boolean;
   readonly partial?: 'allow' | 'refuse';
+  readonly deprecated?: Instance['deprecated'];
   readonly endpoints: readonly (string | Endpoint)[];
 }
 
@@ -50,7 +51,7 @@ export function definitionOf({
 }
 
 export function instanceOf(options: TestInstance): Instance {
-  const { id, generation = 1, state = 'up', lease, merge, partial, endpoints } = options;
+  const { id, generation = 1, state = 'up', lease, merge, partial, deprecated, endpoints } = options;
   const all = endpoints.map((one) => (typeof one === 'string' ? { type: 'http' as const, url: one } : one));
   const instanceId = id ?? new URL(all[0]?.url ?? '').host.replace(':', '-');
   return {
@@ -60,6 +61,7 @@ export function instanceOf(options: TestInstance): Instance {
     endpoints: all,
     merge,
     partial,
+    deprecated,
     lease: lease ?? { ttlMs: 10_000 },
     registeredAt: 0,
   };

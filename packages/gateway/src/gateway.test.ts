@@ -164,7 +164,7 @@ describe('what is refused at the door', () => {
     [413, 'body_too_large', post('Content-Length: 1001', 'Connection: close')],
     [431, 'head_too_large', get('/open', `X-Big: ${'a'.repeat(20_000)}`)],
     [431, 'head_too_large', get(`/open/${'a'.repeat(9_000)}`)],
-    [404, 'route_not_found', get('/_reg/health')],
+    [404, 'route_not_found', get('/_reg/else')],
     [404, 'route_not_found', get('/other')],
   ])('%i %s: %j', async (status, code, bytes) => {
     await using upstream = await echo();
@@ -253,7 +253,7 @@ describe('services and what they have', () => {
       '1',
       'catalog_unavailable',
     ]);
-    expect(one.gateway.health()).toMatchObject({ ready: false, position: undefined });
+    expect(one.gateway.health()).toMatchObject({ ready: { ok: false }, position: undefined });
     catalog.away = false;
     await one.gateway.ready();
     expect((await rawRequest(one.port, get('/tickets'))).status).toBe(404);
@@ -334,7 +334,7 @@ describe('services and what they have', () => {
     const verify = () => {
       throw new TypeError('a secret detail');
     };
-    await using one = await startGateway({ catalog, tokens: { verify } });
+    await using one = await startGateway({ catalog, tokens: { verify, fault: undefined, close: verify } });
     await one.follows();
     const answer = await rawRequest(one.port, get('/x', 'Authorization: Bearer a.b.c'));
     expect([answer.status, problemOf(answer).code]).toEqual([500, 'internal']);

@@ -1,11 +1,15 @@
 // The request path, top to bottom. A stage is one file in stages/; it gives its result or a Refusal.
-import type { Catalog } from '@reg/schema';
+import type { Catalog, ExplainQuestion, Explanation, GatewayHealth, GatewayReasons } from '@reg/schema';
+import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
 import { isRegError } from '@reg/schema/problem';
 import { now as clockNow } from './clock.ts';
 import { begin, type Exchange } from './exchange.ts';
-import { type Health, healthOf } from './health.ts';
+import { explain } from './explain/explain.ts';
+import { healthOf } from './health.ts';
+import { createRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 import { followCatalog } from './routes/follow-catalog.ts';
 import { keepOnDisk } from './routes/keep-on-disk.ts';
+import { laterRoute } from './routes/route.ts';
 import type { RouteTable } from './routes/route-table.ts';
 import { accept } from './stages/accept.ts';
 import { authenticate } from './stages/authenticate.ts';
@@ -15,10 +19,16 @@ import { dispatch } from './stages/dispatch.ts';
 import { matchRoute } from './stages/match-route.ts';
 import type { Merged } from './stages/merge-parts.ts';
 import { type AccessRecord, accessRecord } from './stages/observe.ts';
+import { type OwnAnswer, ownAnswer } from './stages/own-answer.ts';
 import { isRefusal, type Refusal, refuse } from './stages/refusal.ts';
 import { respond } from './stages/respond.ts';
 import type { TokenVerifier } from './tokens/verifier.ts';
-import { createNodeTransport, type ListenOptions, type NodeHandler } from './transport/node-server.ts';
+import {
+  createNodeTransport,
+  type ListenOptions,
+  type NodeHandler,
+  type NodeUpgradeHandler,
+} from './transport/node-server.ts';
 import type { Answer } from './upstreams/attempt.ts';
 import { createConnectionPools } from './upstreams/connection-pools.ts';
 
@@ -41,18 +51,29 @@ export interface GatewayOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Web pages of these origins may open WebSockets, beside those of the gateway's own. @default none */
   readonly allowOrigins?: readonly string[] | undefined;
+  /** Networks in which upstreams may be; link-local and cloud metadata never are. @default loopback and private ranges */
+  readonly allowUpstreams?: readonly string[] | undefined;
+  /** Networks of the proxies in front: what they say of the client's address is believed. @default none */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /** The registry's API below a path of this gateway, with the registry's own credentials. @default none */
+  readonly registry?: RegistryPathOptions | undefined;
   /** Where the last snapshot is kept, to serve from when the registry is away at the next start. */
   readonly dataFile?: string | undefined;
   /** Milliseconds since 1970. @default a clock that never runs back */
   readonly now?: (() => number) | undefined;
 }
 
-export interface Gateway {
+export interface Gateway extends GatewayReasons {
   /** @throws the error of `net.Server.listen`: `EADDRINUSE`, `EACCES` */
   listen(options: ListenOptions): Promise<{ readonly url: string; readonly port: number }>;
   /** For `express().use(…)` or `http.createServer(…)`; it answers every request that reaches it. */
   handler(): NodeHandler;
-  health(): Health;
+  /** For `server.on('upgrade', …)` beside `handler()`: WebSockets. Any other upgrade is an ordinary request. */
+  upgrade(): NodeUpgradeHandler;
+  /** Live and ready apart, each with its reasons. */
+  health(): GatewayHealth;
+  /** What would become of a request, and why; nothing is sent or counted. */
+  explain(question: ExplainQuestion): Promise<Explanation>;
   /** Resolves once there are routes: a snapshot came, or one was kept. */
   ready(): Promise<void>;
   /** Takes no more, finishes what is in flight (at most 10 s), ends tunnels, lets go of the registry. */
@@ -64,7 +85,9 @@ const closeWithinMs = 10_000;
 /** Below the 5 s after which node's own server closes an idle connection. */
 const idleMs = 4_000;
 
-/** @throws Error for one of `allowOrigins` that is no origin */
+const everywhere = parseNetworks(['0.0.0.0/0', '::/0']);
+
+/** @throws Error for one of `allowOrigins` that is no origin, a network that is none, a path that the registry cannot have */
 export function createGateway({
   catalog,
   tokens,
@@ -75,6 +98,9 @@ export function createGateway({
   connectTimeoutMs = 2_000,
   maxBodyBytes = Number.POSITIVE_INFINITY,
   allowOrigins = [],
+  allowUpstreams = defaultUpstreamNetworks,
+  trustedProxies = [],
+  registry,
   dataFile,
   now = clockNow,
 }: GatewayOptions): Gateway {
@@ -83,8 +109,14 @@ export function createGateway({
   const isReady = new Promise<void>((resolve) => {
     becomeReady = resolve;
   });
+  let closingSince: number | undefined;
   const origins = parseOrigins(allowOrigins);
-  const pools = createConnectionPools({ connectTimeoutMs, idleMs });
+  const proxies = parseNetworks(trustedProxies);
+  const upstreamNetworks = parseNetworks(allowUpstreams);
+  const pools = createConnectionPools({ connectTimeoutMs, idleMs, upstreamNetworks });
+  // Where the registry is, the operator says, not a registration.
+  const registryPools = createConnectionPools({ connectTimeoutMs, idleMs, upstreamNetworks: everywhere });
+  const registryPath = registry && createRegistryPath(registry, registryPools, now);
   const disk = keepOnDisk(dataFile, onError);
   const follower = followCatalog({
     catalog,
@@ -98,11 +130,17 @@ export function createGateway({
     },
   });
 
-  async function decide(exchange: Exchange): Promise<Answer | Merged | Refusal> {
-    const accepted = accept(exchange.request, maxBodyBytes); // 400 405 413 431
+  const health = () => healthOf(follower, tokens.fault, closingSince);
+
+  async function decide(exchange: Exchange): Promise<Answer | Merged | OwnAnswer | Refusal> {
+    const forRegistry = registryPath?.has(exchange.request.target) ?? false;
+    const accepted = accept(exchange.request, maxBodyBytes, forRegistry); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
-    const foreign = checkOrigin(exchange.request, origins); // 403
+    const foreign = checkOrigin(exchange, origins); // 403
     if (foreign) return foreign;
+    if (forRegistry && registryPath) return registryPath.ask(accepted, exchange); // it asks who it is itself
+    const own = ownAnswer(exchange.request, accepted.path, health); // below /_reg
+    if (own) return own;
     const route = matchRoute(exchange, accepted.path); // 404 405 503
     if (isRefusal(route)) return route;
     exchange.route = route;
@@ -112,7 +150,8 @@ export function createGateway({
     exchange.subject = principal?.subject;
     const grant = authorize(principal, route.definition); // 403, the only maker of a Grant
     if (isRefusal(grant)) return grant;
-    return dispatch(grant, route, accepted, exchange, { upstreamTimeoutMs, requestTimeoutMs, now }); // 501–504
+    const later = () => laterRoute(route, table?.at(route.definition.url));
+    return dispatch(grant, route, accepted, exchange, { upstreamTimeoutMs, requestTimeoutMs, now, later }); // 501–504
   }
 
   function refusalFor(error: unknown): Refusal {
@@ -122,7 +161,7 @@ export function createGateway({
   }
 
   const transport = createNodeTransport(async (request, response) => {
-    const exchange = begin(request, response, table, now()); // keeps this table to its end
+    const exchange = begin(request, response, table, proxies, now()); // keeps this table to its end
     const outcome = await decide(exchange).catch(refusalFor);
     await respond(exchange, outcome); // never rejects
     log?.(accessRecord(exchange, now()));
@@ -131,12 +170,17 @@ export function createGateway({
   return {
     listen: (options) => transport.listen(options),
     handler: () => transport.handler,
-    health: () => healthOf(follower),
+    upgrade: () => transport.upgrade,
+    health,
+    explain: (question) => explain(question, { table, tokens, health, now: now() }),
     ready: () => isReady,
     async close() {
+      closingSince ??= now(); // first of all: who asks is told to go elsewhere
+      registryPath?.close();
       await transport.close(closeWithinMs);
       follower.close();
       pools.destroy();
+      registryPools.destroy();
       await disk.close();
     },
   };

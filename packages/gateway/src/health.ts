@@ -1,29 +1,41 @@
-import type { Position } from '@reg/schema';
+// What the gateway says of itself. A registry that is away makes no gateway unready: all of them would be
+// taken out at once, while each still serves from its last view.
+import { type GatewayHealth, type HealthReason, summarize } from '@reg/schema';
 import type { Follower } from './routes/follow-catalog.ts';
 
-export interface Health {
-  /** There are routes: requests are answered by them, not by `catalog_unavailable`. */
-  readonly ready: boolean;
-  /** It serves from a view that the registry has not confirmed lately, or that holds what only an earlier epoch knew. */
-  readonly stale: boolean;
-  /** What it has applied; undefined before the first snapshot. */
-  readonly position: Position | undefined;
-  /** Public paths it knows. */
-  readonly routes: number;
-  /** Why it is not ready or stale, for people. */
-  readonly reasons: readonly string[];
-}
-
-export function healthOf({ view, away }: Follower): Health {
-  const reasons: string[] = [];
-  if (away !== undefined) reasons.push(away);
-  const instances = view?.staleInstances ?? 0;
-  if (instances > 0) reasons.push(`${instances} instances are known from an earlier epoch alone`);
+/** @param tokensFault why tokens cannot be checked, or by old keys alone */
+export function healthOf(
+  { view, away }: Follower,
+  tokensFault: string | undefined,
+  closingSince: number | undefined,
+): GatewayHealth {
+  const stale = staleReasons(view?.staleInstances ?? 0, away);
+  const keys: HealthReason[] =
+    tokensFault === undefined ? [] : [{ code: 'keys_unavailable', text: tokensFault }];
+  const fatal: HealthReason[] = [];
+  if (closingSince !== undefined) {
+    const text = 'it is closing: it finishes what it has';
+    fatal.push({ code: 'closing', text, since: Math.round(closingSince) });
+  }
+  if (!view && away) fatal.push({ code: 'no_catalog', ...reasonOf(away) });
   return {
-    ready: view !== undefined,
-    stale: view !== undefined && reasons.length > 0,
+    ...summarize(fatal, view ? [...stale, ...keys] : keys),
+    stale: view !== undefined && stale.length > 0,
     position: view?.position,
     routes: view?.table.size ?? 0,
-    reasons,
   };
+}
+
+function staleReasons(unconfirmed: number, away: Follower['away']): HealthReason[] {
+  const reasons: HealthReason[] = [];
+  if (away) reasons.push({ code: 'stale_view', ...reasonOf(away) });
+  if (unconfirmed > 0) {
+    const text = `${unconfirmed} instances are known from an earlier epoch alone`;
+    reasons.push({ code: 'unconfirmed_instances', text });
+  }
+  return reasons;
+}
+
+function reasonOf({ text, since }: { text: string; since: number }): { text: string; since: number } {
+  return { text, since: Math.round(since) };
 }

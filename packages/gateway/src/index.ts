@@ -1,7 +1,8 @@
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export type { RawHeaders } from './headers/raw-headers.ts';
-export type { Health } from './health.ts';
+export { parseRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 export { type AccessRecord, formatJson, formatPretty } from './stages/observe.ts';
+export { type JwksOptions, parseJwksUrl } from './tokens/jwks.ts';
 export { parseSecret } from './tokens/secret.ts';
 export {
   createTokenVerifier,
@@ -9,4 +10,4 @@ export {
   type TokenVerifier,
   type TokenVerifierOptions,
 } from './tokens/verifier.ts';
-export type { ListenOptions, NodeHandler } from './transport/node-server.ts';
+export type { ListenOptions, NodeHandler, NodeUpgradeHandler } from './transport/node-server.ts';

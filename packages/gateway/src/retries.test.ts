@@ -8,7 +8,11 @@ import {
   startRawUpstream,
   startUpstream,
   type TestGateway,
+  type TestService,
+  tokenOf,
 } from './gateway.fixture.ts';
+import { secret } from './tokens/signed.fixture.ts';
+import { createTokenVerifier } from './tokens/verifier.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -51,6 +55,54 @@ describe('never connected', () => {
     time = 2_000;
     expect(await ask(one)).toEqual([502, 'upstream_unreachable']);
     expect(one.log.map(({ attempts }) => attempts)).toEqual([1, 1, 1]);
+  });
+
+  // Story: a request keeps the table that it began with. Where the one instance in it was handed over before
+  // the request was connected, there was nobody else to try.
+  describe('the only instance was handed over since the request began', () => {
+    /** @returns the answer to a POST that began when only a dead instance was known */
+    async function asked(successor: string, definition: TestService) {
+      const verifier = createTokenVerifier({ secret });
+      let began = () => {};
+      let goOn = () => {};
+      const beginning = new Promise<void>((resolve) => (began = resolve));
+      const changed = new Promise<void>((resolve) => (goOn = resolve));
+      const verify = async (token: string) => {
+        began();
+        await changed;
+        return verifier.verify(token);
+      };
+      await using one = await startGateway({ tokens: { ...verifier, verify } });
+      const known: TestService = { url: '/x', access: 'token' };
+      const dead = `http://127.0.0.1:${await deadPort()}`;
+      one.catalog.add(known, { id: 'a', endpoints: [dead] });
+      await one.follows();
+      const headers = { authorization: `Bearer ${tokenOf('ada', [])}` };
+      const answer = fetch(`${one.url}/x`, { method: 'POST', body: 'hello', headers });
+      await beginning;
+      one.catalog.add({ ...known, ...definition }, { id: 'a', generation: 2, endpoints: [successor] });
+      await one.follows();
+      goOn();
+      const { status } = await answer;
+      await eventually(() => one.log.length === 1);
+      return { status, attempts: one.log[0]?.attempts };
+    }
+
+    test('it goes to the successor, with its body', async () => {
+      await using upstream = await startUpstream((request, response) => request.pipe(response));
+      expect(await asked(upstream.url, { url: '/x' })).toEqual({ status: 200, attempts: 2 });
+    });
+
+    test('but not where other callers are let in now: what was granted was granted for the old rules', async () => {
+      await using upstream = await startUpstream((request, response) => request.pipe(response));
+      const stricter = { url: '/x', authorizedRoles: ['more'] };
+      expect(await asked(upstream.url, stricter)).toEqual({ status: 502, attempts: 1 });
+    });
+
+    test('a successor that is dead too is the end of it', async () => {
+      const dead = `http://127.0.0.1:${await deadPort()}`;
+      expect(await asked(dead, { url: '/x' })).toEqual({ status: 502, attempts: 2 });
+    });
   });
 
   test('three attempts at most', async () => {

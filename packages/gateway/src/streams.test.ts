@@ -272,6 +272,17 @@ describe('who leaves', () => {
     expect([upstreams, one.log[0]?.attempts, one.errors]).toEqual([`127.0.0.1-${upstream.port}`, 1, []]);
   });
 
+  // Story: undici asked a broken body for its first bytes before it listened for errors, and the process ended.
+  test('a body that broke before the upstream is connected harms its own request alone', async () => {
+    await using upstream = await startUpstream((request, response) => void request.pipe(response));
+    await using one = await gatewayTo(upstream);
+    const broken = 'POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n';
+    await rawRequest(one.port, broken);
+    await eventually(() => one.log.length === 1);
+    expect(one.errors).toEqual([]);
+    expect(await (await fetch(`${one.url}/x`, { method: 'POST', body: 'hi' })).text()).toBe('hi');
+  });
+
   test.each<[string, string]>([
     ['with Content-Length', 'Content-Length: 100\r\n\r\nsome'],
     ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n'],
@@ -354,6 +365,8 @@ describe('answers that undici or node could trip over', () => {
       'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello'],
+    ['coded, unasked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n'],
+    ['chunked not last', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n2\r\nhi\r\n0\r\n\r\n'],
     ['a head without end', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70_000)}`],
   ])('%s is 502', async (_what, bytes) => {
     await using upstream = await startRawUpstream((socket) => socket.write(bytes));
@@ -363,6 +376,15 @@ describe('answers that undici or node could trip over', () => {
       'POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
     );
     expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, 'upstream_failed']);
+  });
+
+  test('white space behind a value stays here', async () => {
+    await using upstream = await startRawUpstream((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nX-Test: a b \t\r\nContent-Length: 2  \r\n\r\nok');
+    });
+    await using one = await gatewayTo(upstream);
+    const { text } = await rawRequest(one.port, 'GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(text).toContain('\r\nX-Test: a b\r\nContent-Length: 2\r\n');
   });
 
   test('an answer that ends with its connection comes whole', async () => {

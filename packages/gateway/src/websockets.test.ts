@@ -184,6 +184,21 @@ describe('a tunnel', () => {
     }
   });
 
+  test('a side that has said its end still hears what the other had to say', async () => {
+    await using upstream = await startRawUpstream((socket, received) => {
+      if (!received.startsWith('GET')) return;
+      socket.write(`${switching}\r\n`);
+      socket.on('end', () => socket.end('last words'));
+    });
+    await using one = await gatewayTo([upstream.url]);
+    using client = open(one.port, handshake());
+    await eventually(client.text, (text) => text.includes('\r\n\r\n'));
+    client.socket.end('bye');
+    await once(client.socket, 'close');
+    expect(client.text()).toMatch(/last words$/);
+    await eventually(() => one.log[0]?.aborted === false);
+  });
+
   test('a client that breaks off ends the upstream', async () => {
     const sockets: Socket[] = [];
     await using upstream = await startEcho(sockets);
@@ -327,6 +342,19 @@ describe('refused', () => {
     }
     const plain = await fetch(`${one.url}/x`, { headers: { Origin: 'https://evil.example' } });
     expect(plain.status).toBe(200); // what is no WebSocket is the service's to decide (CORS)
+  });
+
+  test('behind a trusted proxy that ends TLS the own origin is what it was asked for; others cannot say so', async () => {
+    await using upstream = await startEcho();
+    const said =
+      'Origin: https://shop.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n';
+    await using one = await gatewayTo([upstream.url], { trustedProxies: ['127.0.0.1'] });
+    using client = open(one.port, handshake(said));
+    await eventually(client.text, (text) => text.endsWith('hello'));
+    const foreign = said.replace('https://shop', 'https://evil');
+    expect(await codeOf(one.port, handshake(foreign))).toEqual([403, 'origin_refused']);
+    await using two = await gatewayTo([upstream.url]);
+    expect(await codeOf(two.port, handshake(said))).toEqual([403, 'origin_refused']);
   });
 
   test.each(['app.example', 'https://app.example/path', 'null', 'ftp://app.example', '*'])(

@@ -105,6 +105,17 @@ test.each(['/_reg', '/_reg/health', '/%5Freg', '/%5freg/x', '/'])('%s is reserve
   expect(opened.registry.listServices().services).toEqual([]);
 });
 
+test.each(['/registry', '/registry/v1', '/%72egistry/x'])(
+  '%s is where gateways show the registry itself, and no service may have it',
+  async (url) => {
+    await using opened = openRegistry({ reservedPaths: ['/registry'] });
+    const { registry } = opened;
+    expect(await refusal(registry.register(one, bodyOf(one, { url })))).toBe('path_reserved');
+    expect(registry.listServices().services).toEqual([]);
+    expect(await refusal(registry.register(one, bodyOf(one, { url: '/registry-2' })))).toBe(undefined);
+  },
+);
+
 test('/ goes to the service that the operator granted it to, and to no other; /_reg to nobody', async () => {
   const grants = [
     { path: '/', service: 'Web' },

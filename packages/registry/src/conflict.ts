@@ -1,4 +1,4 @@
-// Who may have what: the path, the slug and the addresses of others, and what a service's instances share.
+// Who may have what: the path, the slug and the addresses of others, networks, and what instances share.
 import {
   type AuthorizedRoles,
   canonicalAddress,
@@ -7,6 +7,7 @@ import {
   type ServiceDefinition,
   slug,
 } from '@reg/schema';
+import { hostRefusal, type Network } from '@reg/schema/networks';
 import { canonicalPath } from './canonical-path.ts';
 import { type InstanceName, instanceNameOf, type View } from './store.ts';
 
@@ -51,6 +52,15 @@ export function checkReserved(path: string, service: string, grants: readonly Pa
   throw regError('path_reserved', `/ needs the operator's grant to ${service}`, { errors });
 }
 
+/** @throws `path_reserved`: at one of `reserved`, and below it, the gateway answers itself */
+export function checkOwnPaths(path: string, reserved: readonly string[]): void {
+  const canonical = canonicalPath(path);
+  if (!reserved.some((own) => canonical === own || canonical.startsWith(`${own}/`))) return;
+  throw regError('path_reserved', `${path} belongs to the registry itself, behind the gateway`, {
+    errors: [{ field: 'url', message: 'is reserved' }],
+  });
+}
+
 /**
  * A service without instances gives up its path and its slug to one that comes.
  * @returns the services that give way
@@ -69,6 +79,16 @@ export function claimNames(view: View, { name, url }: ServiceDefinition): string
   }
   const giveWay = [pathHolder, slugHolder].filter((holder) => holder !== undefined && holder !== name);
   return [...new Set(giveWay)].filter((holder) => holder !== undefined);
+}
+
+/** Names pass: what they stand for may change, so the gateway looks when it connects. @throws `invalid_request` */
+export function checkNetworks(endpoints: readonly Endpoint[], allowed: readonly Network[]): void {
+  const errors = endpoints.flatMap(({ url }, index) => {
+    const refusal = hostRefusal(new URL(url).hostname, allowed);
+    return refusal === undefined ? [] : [{ field: `endpoints.${index}.url`, message: refusal }];
+  });
+  const [first] = errors;
+  if (first) throw regError('invalid_request', `${first.field}: ${first.message}`, { errors });
 }
 
 /** One process may serve several services: only another instance id is a stranger at this address. */

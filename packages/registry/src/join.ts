@@ -10,8 +10,10 @@ import {
   regError,
   type ServiceDefinition,
 } from '@reg/schema';
+import type { Network } from '@reg/schema/networks';
 import {
   checkAddresses,
+  checkNetworks,
   checkReserved,
   claimNames,
   differingFields,
@@ -21,6 +23,7 @@ import {
 import type { Decision } from './decision.ts';
 import { grantRun, type Lease } from './lease.ts';
 import { describe } from './leave.ts';
+import { asMoved } from './move-path.ts';
 import { type InstanceName, instanceKey, type ServiceState, type View } from './store.ts';
 import { checkRegistrant, checkService, type Writer } from './writer.ts';
 
@@ -29,6 +32,8 @@ export interface JoinRules {
   readonly maxInstances: number;
   /** Undefined: the operator. */
   readonly writer?: Writer | undefined;
+  /** Where endpoints may be. */
+  readonly upstreamNetworks: readonly Network[];
 }
 
 export interface Join extends Decision {
@@ -49,12 +54,13 @@ export function decideJoin(
   view: View,
   name: InstanceName,
   body: RegistrationBody,
-  { grants, maxInstances, writer }: JoinRules,
+  { grants, maxInstances, upstreamNetworks, writer }: JoinRules,
   nextRevision: number,
   now: number,
 ): Join {
   refuseOtherName(name, body);
   checkService(writer, name.service);
+  checkNetworks(body.endpoints, upstreamNetworks);
   const key = instanceKey(name);
   const lease = view.leases.get(key);
   checkRegistrant(writer, lease, describe(name));
@@ -97,7 +103,8 @@ function decideDefinition(
   grants: readonly PathGrant[],
 ): Change[] {
   const { url, authorizedRoles, access = 'token' } = body;
-  const wanted: ServiceDefinition = { name, url, authorizedRoles, access };
+  const said: ServiceDefinition = { name, url, authorizedRoles, access };
+  const wanted = service ? asMoved(said, service.definition, body.redefine) : said;
   const fields = service ? differingFields(service.definition, wanted) : ['name', 'url'];
   if (fields.length === 0) return [];
   if (service && !body.redefine && othersListed(service, id)) refuseConflict(service.definition, fields);
@@ -121,7 +128,7 @@ function describeInstance(
   known: Instance | undefined,
   now: number,
 ): Instance {
-  const { endpoints, merge, partial, version, zone, weight, tags, metadata, owner } = body;
+  const { endpoints, merge, partial, version, zone, weight, tags, metadata, owner, deprecated } = body;
   const { lease = { ttlMs: defaultLeaseMs } } = body;
   return {
     instanceId: id,
@@ -140,5 +147,17 @@ function describeInstance(
     ...(metadata !== undefined && { metadata }),
     ...(owner !== undefined && { owner }),
     ...(registrant !== undefined && { registrant }),
+    ...(deprecated !== undefined && {
+      deprecated: { ...deprecated, since: sinceWhen(deprecated, known, now) },
+    }),
   };
+}
+
+/** Said once it stays, so that saying it again changes nothing; never after the end itself. */
+function sinceWhen(
+  { sunset, since }: NonNullable<RegistrationBody['deprecated']>,
+  known: Instance | undefined,
+  now: number,
+): number {
+  return Math.min(since ?? known?.deprecated?.since ?? now, sunset);
 }

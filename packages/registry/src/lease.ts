@@ -1,5 +1,5 @@
 // Rules of leases only: `now` goes in, a lease or a verdict comes out. Times are milliseconds since 1970.
-import { type Instance, regError } from '@reg/schema';
+import { type Instance, type LoopLoad, regError } from '@reg/schema';
 
 /** What one run of an instance holds, or held last: living ones and tombstones are both leases. */
 export interface Lease {
@@ -11,6 +11,8 @@ export interface Lease {
   /** Null: no lease; systemd or an operator owns its life. */
   readonly leaseMs: number | null;
   readonly expiresAt: number | null;
+  /** As its renewals said last; a new registration has not said it yet. */
+  readonly load?: LoopLoad | undefined;
   /** Whose token registered it; undefined: nobody's, or an operator's. */
   readonly registrant?: string | undefined;
   /** Only on a tombstone. `ended`: the run said goodbye, so a late word of it must not bring it back. */
@@ -92,7 +94,12 @@ export function renewedUntil({ leaseMs }: Lease, now: number): number | null {
 
 /** What stays of a lease when its instance goes. Expiry and an operator's force do not end the run. */
 export function buryLease(lease: Lease, at: number, ended: boolean): Lease {
-  return { ...lease, supersededRuns: ended ? withLast(lease) : lease.supersededRuns, gone: { at, ended } };
+  return {
+    ...lease,
+    load: undefined,
+    supersededRuns: ended ? withLast(lease) : lease.supersededRuns,
+    gone: { at, ended },
+  };
 }
 
 function withLast({ runId, supersededRuns }: Lease): readonly string[] {

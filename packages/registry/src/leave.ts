@@ -33,7 +33,10 @@ export function decideDrain(view: View, name: InstanceName, run: RunName, leavin
   return { changes: [drained], replaces: new Map([[key, lease.generation]]) };
 }
 
-/** With the last instance goes its service. @throws as `decideDrain` */
+/**
+ * With the last instance goes its service, unless its path was moved: one that is restarted alone would not
+ * find it again. It stays as after an expiry. @throws as `decideDrain`
+ */
 export function decideUnregister(
   view: View,
   name: InstanceName,
@@ -54,10 +57,11 @@ export function decideUnregister(
     ...(reason !== undefined && { reason }),
     ...(run.force && { force: true }),
   };
-  const last = view.services.get(name.service)?.instances.size === 1;
+  const service = view.services.get(name.service);
+  const goes = service?.instances.size === 1 && service.definition.formerUrls === undefined;
   const removed: Change = { kind: 'service-removed', service: name.service };
   return {
-    changes: last ? [unregistered, removed] : [unregistered],
+    changes: goes ? [unregistered, removed] : [unregistered],
     replaces: new Map([[key, lease.generation]]),
   };
 }

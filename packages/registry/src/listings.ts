@@ -16,7 +16,7 @@ export function createListings(view: View, isHoldingBack: () => boolean): Listin
   function listService({ definition, instances }: ServiceState): ListedService {
     const listed = [...instances.values()].map((instance) => {
       const lease = view.leases.get(instanceKey({ service: definition.name, id: instance.instanceId }));
-      return { ...instance, leaseUntil: lease?.expiresAt ?? null };
+      return { ...instance, leaseUntil: lease?.expiresAt ?? null, ...(lease?.load && { load: lease.load }) };
     });
     return { ...definition, slug: slug(definition.name), instances: listed };
   }

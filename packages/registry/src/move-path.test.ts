@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { Registry } from './registry.ts';
 import { bodyOf, kindsAfter, nameOf, openRegistry, refusal } from './testing/open-registry.ts';
 
 const one = nameOf('tickets', 'one');
@@ -39,4 +40,80 @@ test('a move that does not fit changes nothing', async () => {
   expect(await move('/tickets', 'tickets', 'Web')).toBe('path_reserved');
   expect(await move('/tickets', 'tickets', 'tickets')).toBe(undefined);
   expect(registry.position()).toEqual(before);
+});
+
+// Story: who was started with the settings of before the move was refused (`registration_conflict`) when it
+// came again: after a lost lease, a restart, as one instance more. What an operator moved stays moved.
+describe('after a move, a registration that says the path of before means the one of now', () => {
+  const young = nameOf('tickets-2', 'young');
+
+  async function moved(registry: Registry) {
+    await registry.register(one, bodyOf(one));
+    await registry.register(young, bodyOf(young));
+    await registry.movePath({ path: '/tickets', from: 'tickets', to: 'tickets-2' });
+  }
+  const paths = (registry: Registry) =>
+    registry.listServices().services.map(({ name, url }) => `${name} ${url}`);
+  const swapped = ['tickets /tickets-2', 'tickets-2 /tickets'];
+
+  test('it comes again, another joins, the last one restarts', async () => {
+    await using opened = openRegistry();
+    const { registry } = opened;
+    await moved(registry);
+    await registry.register(one, bodyOf(one));
+    await registry.register(nameOf('tickets', 'two'), bodyOf(nameOf('tickets', 'two')));
+    await registry.unregister(young, { force: true });
+    expect(registry.getService('tickets-2').instances).toEqual([]); // it stays, or its path were lost
+    await registry.register(young, bodyOf(young));
+    expect(paths(registry).sort()).toEqual(swapped);
+    expect(registry.getService('tickets-2').formerUrls).toEqual(['/tickets-2']);
+  });
+
+  test('who says the new path is right too, and a change of roles leaves the move alone', async () => {
+    await using opened = openRegistry();
+    const { registry } = opened;
+    await moved(registry);
+    const roles = { authorizedRoles: ['more'], redefine: true };
+    await registry.register(one, bodyOf(one, { url: '/tickets-2', ...roles }));
+    await registry.register(one, bodyOf(one, { authorizedRoles: ['more'] }));
+    expect(paths(registry).sort()).toEqual(swapped);
+  });
+
+  test('moved again and again, all paths of before are known; moved back, all is as it was', async () => {
+    await using opened = openRegistry();
+    const { registry } = opened;
+    await moved(registry);
+    const third = nameOf('third', 'three');
+    await registry.register(third, bodyOf(third));
+    await registry.movePath({ path: '/tickets', from: 'tickets-2', to: 'third' });
+    await registry.register(young, bodyOf(young));
+    expect(registry.getService('tickets-2')).toMatchObject({
+      url: '/third',
+      formerUrls: ['/tickets', '/tickets-2'],
+    });
+    await registry.movePath({ path: '/tickets', from: 'third', to: 'tickets-2' });
+    await registry.movePath({ path: '/tickets', from: 'tickets-2', to: 'tickets' });
+    await registry.register(one, bodyOf(one));
+    expect(registry.getService('tickets').url).toBe('/tickets');
+  });
+
+  test('redefine means what it says, and forgets the move', async () => {
+    await using opened = openRegistry();
+    const { registry } = opened;
+    await moved(registry);
+    expect(await refusal(registry.register(one, bodyOf(one, { redefine: true })))).toBe('path_taken');
+    await registry.register(one, bodyOf(one, { url: '/old', redefine: true }));
+    expect(registry.getService('tickets').formerUrls).toBeUndefined();
+    await registry.register(nameOf('tickets', 'two'), bodyOf(nameOf('tickets', 'two'), { url: '/old' }));
+    expect(await refusal(registry.register(one, bodyOf(one)))).toBe('registration_conflict');
+  });
+
+  test('a service without instances for an hour is forgotten, and its move with it', async () => {
+    await using opened = openRegistry();
+    const { registry, clock } = opened;
+    await moved(registry);
+    await registry.unregister(young, { force: true });
+    await clock.advance(3_601_000);
+    expect(await refusal(() => registry.getService('tickets-2'))).toBe('service_not_found');
+  });
 });

@@ -1,4 +1,4 @@
-import { regError, type ServiceDefinition } from '@reg/schema';
+import { formerUrlsKept, regError, type ServiceDefinition } from '@reg/schema';
 import { canonicalPath } from './canonical-path.ts';
 import { checkReserved, type PathGrant } from './conflict.ts';
 import { type Decision, nothingToDo } from './decision.ts';
@@ -35,11 +35,34 @@ export function decideMovePath(
   checkReserved(taker.url, from, grants);
   return {
     changes: [
-      { kind: 'service-updated', service: { ...taker, url: giver.url } },
-      { kind: 'service-updated', service: { ...giver, url: taker.url } },
+      { kind: 'service-updated', service: movedTo(giver.url, taker) },
+      { kind: 'service-updated', service: movedTo(taker.url, giver) },
     ],
     replaces: new Map(),
   };
+}
+
+function movedTo(url: string, definition: ServiceDefinition): ServiceDefinition {
+  const former = [definition.url, ...(definition.formerUrls ?? [])].filter((path) => !samePath(path, url));
+  return { ...definition, url, formerUrls: former.slice(0, formerUrlsKept) };
+}
+
+/**
+ * What an instance means that knows nothing of a move, since it was started before, or with the settings of
+ * before: a path that its service had is the one that it has now. Who says `redefine` means what it says.
+ */
+export function asMoved(
+  said: ServiceDefinition,
+  { url, formerUrls }: ServiceDefinition,
+  redefine = false,
+): ServiceDefinition {
+  if (formerUrls === undefined) return said;
+  const meant = redefine ? [url] : [url, ...formerUrls];
+  return meant.some((path) => samePath(path, said.url)) ? { ...said, url, formerUrls } : said;
+}
+
+function samePath(one: string, other: string): boolean {
+  return canonicalPath(one) === canonicalPath(other);
 }
 
 function definitionOf(view: View, name: string): ServiceDefinition {

@@ -51,6 +51,24 @@ test('register answers with what it granted; the readable document of the origin
   });
 });
 
+test('deprecated since it was first said; said again it is no change, and it never begins after its end', async () => {
+  await using opened = openRegistry();
+  const { registry, clock } = opened;
+  const since = clock.now();
+  const sunset = since + 60_000;
+  const deprecated = () => registry.getService('tickets').instances[0]?.deprecated;
+  await registry.register(one, bodyOf(one, { runId: 'a', deprecated: { sunset } }));
+  const before = registry.position();
+  await clock.advance(4_000);
+  await registry.register(one, bodyOf(one, { runId: 'a', deprecated: { sunset } }));
+  expect(registry.position()).toEqual(before);
+  expect(deprecated()).toEqual({ sunset, since });
+  await registry.register(one, bodyOf(one, { runId: 'a', deprecated: { sunset: 7 } }));
+  expect(deprecated()).toEqual({ sunset: 7, since: 7 });
+  await registry.register(one, bodyOf(one, { runId: 'a' }));
+  expect(deprecated()).toBeUndefined();
+});
+
 test('the same run with the same content renews its lease and is no change', async () => {
   await using opened = openRegistry();
   const { registry, clock } = opened;
@@ -154,6 +172,25 @@ test('not renewed, an instance is gone within its lease and one second; renewed 
   await clock.advance(2_000);
   expect(states(registry, 'tickets')).toEqual({ one: 'up' });
   expect(store.view.leases.size).toBe(1);
+});
+
+test('a renewal may carry the load of a loop: listed with its lease, until another run comes', async () => {
+  await using opened = openRegistry();
+  const { registry } = opened;
+  const { generation } = await registry.register(one, bodyOf(one, { runId: 'a' }));
+  const loadOf = () => registry.getService('tickets').instances[0]?.load;
+  const before = registry.position();
+  expect(loadOf()).toBeUndefined();
+  await registry.renew(one, generation, { load: { loopUtilization: 0.5, loopDelayMs: 7 } });
+  expect(loadOf()).toEqual({ loopUtilization: 0.5, loopDelayMs: 7 });
+  await registry.renewMany([
+    { service: 'tickets', id: 'one', generation, load: { loopUtilization: 1, loopDelayMs: 8 } },
+  ]);
+  await registry.renew(one, generation);
+  expect(loadOf()).toEqual({ loopUtilization: 1, loopDelayMs: 8 });
+  expect(registry.position()).toEqual(before);
+  await registry.register(one, bodyOf(one, { runId: 'b' }));
+  expect(loadOf()).toBeUndefined();
 });
 
 test('an expired run renews no more, and registers again as itself', async () => {

@@ -3,16 +3,20 @@
 import {
   type Catalog,
   type ChangeSet,
-  type Health,
+  type HealthReason,
   isRegError,
+  type LoopLoad,
   type Position,
   type RegistrationBody,
+  type RegistryHealth,
   type Reply,
   regError,
   type Snapshot,
+  summarize,
 } from '@reg/schema';
+import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
 import { type Clock, createSystemClock } from './clock.ts';
-import type { PathGrant } from './conflict.ts';
+import { checkOwnPaths, type PathGrant } from './conflict.ts';
 import type { Decision } from './decision.ts';
 import { createGateways } from './gateways.ts';
 import { decideJoin } from './join.ts';
@@ -35,6 +39,8 @@ export interface Waiting {
 /** A renewal as it is asked for. */
 export interface RenewalRequest extends InstanceName {
   readonly generation: number;
+  /** Kept with the lease, in memory: no change, so nobody is woken. */
+  readonly load?: LoopLoad | undefined;
 }
 
 /**
@@ -47,7 +53,11 @@ export interface Registry extends ReadWaits {
     body: RegistrationBody,
     options?: Waiting & { writer?: Writer | undefined },
   ): Promise<Reply<'register'> & { created: boolean }>;
-  renew(name: InstanceName, generation: number, writer?: Writer): Promise<Reply<'renew'>>;
+  renew(
+    name: InstanceName,
+    generation: number,
+    options?: { load?: LoopLoad | undefined; writer?: Writer | undefined },
+  ): Promise<Reply<'renew'>>;
   renewMany(renewals: readonly RenewalRequest[], writer?: Writer): Promise<Reply<'renewMany'>>;
   drain(name: InstanceName, run: RunName, options?: Waiting & Leaving): Promise<Reply<'drain'>>;
   unregister(name: InstanceName, run: RunName, options?: Leaving): Promise<Reply<'unregister'>>;
@@ -64,7 +74,7 @@ export interface Registry extends ReadWaits {
    */
   changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet>;
   reportApplied(gateway: string, position: Position): void;
-  health(): Health;
+  health(): RegistryHealth;
   /** This registry as the catalog of a gateway in the same process; it counts as connected while it follows. */
   catalog(gateway: string): Catalog;
   /** Ends the reaper and every watch; the store is closed too. */
@@ -77,20 +87,28 @@ export interface RegistryOptions {
   readonly clock?: Clock;
   /** Who may have `/`. @default nobody */
   readonly grants?: readonly PathGrant[];
+  /** Where gateways answer themselves, as canonical paths: no service may have one, nor one below. @default none */
+  readonly reservedPaths?: readonly string[];
   /** @default 200_000 */
   readonly maxInstances?: number;
+  /** Networks in which endpoints may be; link-local and cloud metadata never are. @default loopback and private ranges */
+  readonly allowUpstreams?: readonly string[] | undefined;
 }
 
 /** Of one decision, where several registries share a store: each loss means that another one has won. */
 const attemptsAtMost = 20;
 
+/** @throws Error for one of `allowUpstreams` that is no network */
 export function createRegistry({
   store,
   clock = createSystemClock(),
   grants = [],
+  reservedPaths = [],
   maxInstances = 200_000,
+  allowUpstreams = defaultUpstreamNetworks,
 }: RegistryOptions): Registry {
   const { view } = store;
+  const rules = { grants, maxInstances, upstreamNetworks: parseNetworks(allowUpstreams) };
   const gateways = createGateways(clock);
   const storeFaults = new Map<'write' | 'renewal', string>();
 
@@ -130,7 +148,11 @@ export function createRegistry({
   }
 
   /** @throws `not_permitted`, `instance_foreign`, `instance_not_found`, `generation_superseded` */
-  function decideRenewal({ generation, ...name }: RenewalRequest, now: number, writer?: Writer): Renewal {
+  function decideRenewal(
+    { generation, load, ...name }: RenewalRequest,
+    now: number,
+    writer?: Writer,
+  ): Renewal {
     const key = instanceKey(name);
     const lease = view.leases.get(key);
     checkService(writer, name.service);
@@ -138,7 +160,7 @@ export function createRegistry({
     checkRun(lease ?? view.tombstones.get(key), { generation }, describe(name));
     if (!lease)
       throw regError('instance_not_found', `the lease of ${describe(name)} has ended: register again`);
-    return { key, generation, expiresAt: renewedUntil(lease, now) };
+    return { key, generation, expiresAt: renewedUntil(lease, now), load };
   }
 
   async function renewOne(renewal: Renewal, name: InstanceName): Promise<void> {
@@ -152,9 +174,10 @@ export function createRegistry({
   ): Promise<Reply<'renewMany'>> {
     const now = clock.now();
     const allowed: Renewal[] = [];
-    const results = renewals.map(({ service, id, generation }) => {
+    const results = renewals.map((request) => {
+      const { service, id } = request;
       try {
-        const renewal = decideRenewal({ service, id, generation }, now, writer);
+        const renewal = decideRenewal(request, now, writer);
         allowed.push(renewal);
         return { service, id, leaseUntil: renewal.expiresAt };
       } catch (error) {
@@ -187,16 +210,18 @@ export function createRegistry({
     });
   }
 
-  function health(): Health {
+  function health(): RegistryHealth {
     const { holdingBack, overdue, leased } = reaper.seen();
-    const reasons = [
-      ...(holdingBack ? [`holding back: ${overdue} of ${leased} leases are overdue, nobody expires`] : []),
-      ...new Set(storeFaults.values()),
+    const held = `holding back: ${overdue} of ${leased} leases are overdue, nobody expires`;
+    const faults = new Set(storeFaults.values());
+    // Warnings, all of them: it answers reads, and a registry that is taken out answers nobody.
+    const warnings: HealthReason[] = [
+      ...(holdingBack ? [{ code: 'holding_back' as const, text: held }] : []),
+      ...Array.from(faults, (text) => ({ code: 'store_unavailable' as const, text })),
     ];
     const none = { epoch: view.position.epoch, revision: 0 };
     return {
-      status: reasons.length === 0 ? 'ok' : 'degraded',
-      reasons,
+      ...summarize([], warnings),
       ...view.position,
       services: view.services.size,
       instances: view.leases.size,
@@ -207,9 +232,9 @@ export function createRegistry({
 
   return {
     async register(name, body, { writer, ...waiting } = {}) {
-      const rules = { grants, maxInstances, writer };
+      checkOwnPaths(body.url, reservedPaths);
       const { position, decided: join } = await commit((now) =>
-        decideJoin(view, name, body, rules, store.nextRevision(now), now),
+        decideJoin(view, name, body, { ...rules, writer }, store.nextRevision(now), now),
       );
       const { instanceId, generation, lease } = join.instance;
       if (join.renews) {
@@ -220,8 +245,8 @@ export function createRegistry({
       const missing = await missingAt(position, waiting, 5_000);
       return { instanceId, generation, leaseUntil, ...position, ...missing, created: join.created };
     },
-    async renew(name, generation, writer) {
-      const renewal = decideRenewal({ ...name, generation }, clock.now(), writer);
+    async renew(name, generation, { load, writer } = {}) {
+      const renewal = decideRenewal({ ...name, generation, load }, clock.now(), writer);
       await renewOne(renewal, name);
       return { leaseUntil: renewal.expiresAt };
     },

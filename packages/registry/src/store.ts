@@ -1,4 +1,4 @@
-import type { Change, ChangeSet, Instance, Position, ServiceDefinition } from '@reg/schema';
+import type { Change, ChangeSet, Instance, LoopLoad, Position, ServiceDefinition } from '@reg/schema';
 import type { Lease } from './lease.ts';
 
 /** `service` and `instanceId` in one string; made by `instanceKey`, read by `instanceNameOf`. */
@@ -26,6 +26,8 @@ export interface Renewal {
   readonly generation: number;
   /** Milliseconds since 1970; null without a lease. */
   readonly expiresAt: number | null;
+  /** Left out: not said, and what was said last stands. */
+  readonly load?: LoopLoad | undefined;
 }
 
 export interface ServiceState {

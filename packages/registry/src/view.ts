@@ -183,10 +183,10 @@ export function createView(start: Position): MutableView {
       for (const [key, lease] of buried) if (!leases.has(key)) tombstones.set(key, lease);
       position = at;
     },
-    renew({ key, generation, expiresAt }) {
+    renew({ key, generation, expiresAt, load }) {
       const lease = leases.get(key);
       if (lease?.generation !== generation) return false;
-      leases.set(key, { ...lease, expiresAt });
+      leases.set(key, { ...lease, expiresAt, load: load ?? lease.load });
       return true;
     },
   };

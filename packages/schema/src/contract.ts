@@ -3,7 +3,9 @@
 import * as z from 'zod';
 import { revision } from './change.ts';
 import { parseDurationMs } from './duration.ts';
-import { generation } from './lease.ts';
+import { explanation } from './explanation.ts';
+import { health, healthForAnybody } from './health.ts';
+import { generation, loopLoad } from './lease.ts';
 import { gatewayId, instanceId, runId, serviceName } from './names.ts';
 import { type Operation, type OperationName, operations } from './operations.ts';
 import { parsePosition } from './position.ts';
@@ -77,7 +79,9 @@ const missing = z.array(z.string()).optional();
 /** Milliseconds since 1970; null without a lease. */
 const leaseUntil = z.int().min(0).nullable();
 
-const renewal = z.strictObject({ service: serviceName, id: instanceId, generation });
+const load = loopLoad.optional();
+
+const renewal = z.strictObject({ service: serviceName, id: instanceId, generation, load });
 
 const renewalResult = z.union([
   z.strictObject({ service: z.string(), id: z.string(), leaseUntil }),
@@ -89,23 +93,14 @@ const renewalResult = z.union([
   }),
 ]);
 
-const health = z.strictObject({
-  status: z.enum(['ok', 'degraded']),
-  reasons: z.array(z.string()),
-  epoch,
-  revision,
-  services: z.int(),
-  instances: z.int(),
-  holdingBack: z.boolean(),
-  /** Connected gateways and the revision each has applied. */
-  gateways: z.array(z.strictObject({ id: z.string(), epoch, revision })),
+/** As a target's own parts are judged by the gateway, whatever it is may be asked about. */
+const explainQuery = z.strictObject({
+  method: z
+    .string()
+    .regex(/^[A-Z][A-Z-]{0,31}$/, 'must be a method in capitals, like GET')
+    .optional(),
+  target: z.string().min(1, 'must not be empty').describe('a request target, like /tickets/1'),
 });
-
-/** Where the registry has a token and the caller none: what a load balancer needs. */
-const healthForAnybody = z.strictObject({ status: health.shape.status });
-
-/** What is shown to who may read. */
-export type Health = z.infer<typeof health>;
 
 /** OpenAPI's own shape is not ours to say again. */
 const document = z.looseObject({ openapi: z.string() });
@@ -139,7 +134,7 @@ const shapes = {
   renew: {
     parameters: instancePath,
     query: nothing,
-    body: z.strictObject({ generation }),
+    body: z.strictObject({ generation, load }),
     reply: z.strictObject({ leaseUntil }),
   },
   renewMany: {
@@ -188,7 +183,15 @@ const shapes = {
     body: position,
     reply: nothing,
   },
-  health: { parameters: nothing, query: nothing, reply: z.union([health, healthForAnybody]) },
+  health: {
+    parameters: nothing,
+    query: z.strictObject({
+      /** For load balancers: 503 where the answer is no. */
+      check: z.enum(['live', 'ready']).optional(),
+    }),
+    reply: z.union([health, healthForAnybody]),
+  },
+  explain: { parameters: nothing, query: explainQuery, reply: explanation },
   openapi: { parameters: nothing, query: nothing, reply: document },
 } as const satisfies Record<OperationName, Shapes>;
 

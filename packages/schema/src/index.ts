@@ -1,11 +1,27 @@
 export { canonicalAddress, instanceIdOf } from './address.ts';
 export type { Catalog } from './catalog.ts';
 export { type Change, type ChangeSet, change, changeSet, revision } from './change.ts';
-export { type Body, contract, type Health, type Query, type Reply } from './contract.ts';
+export { type Body, contract, type Query, type Reply } from './contract.ts';
 export { parseDurationMs } from './duration.ts';
 export { type Endpoint, endpoint, endpointTypes } from './endpoint.ts';
+export type {
+  ExplainedInstance,
+  ExplainQuestion,
+  Explanation,
+  GatewayReasons,
+  NearMiss,
+} from './explanation.ts';
+export {
+  type FullHealth,
+  type GatewayHealth,
+  type HealthCheck,
+  type HealthReason,
+  type HealthSummary,
+  type RegistryHealth,
+  summarize,
+} from './health.ts';
 export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
-export { defaultLeaseMs, generation, type LeaseSetting, leaseSetting } from './lease.ts';
+export { defaultLeaseMs, generation, type LeaseSetting, type LoopLoad, leaseSetting } from './lease.ts';
 export { gatewayId, instanceId, role, runId, serviceName, tag } from './names.ts';
 export { type OpenapiDocument, openapi } from './openapi.ts';
 export {
@@ -41,6 +57,7 @@ export {
   type AuthorizedRoles,
   access,
   authorizedRoles,
+  formerUrlsKept,
   publicPath,
   type ServiceDefinition,
   serviceDefinition,

@@ -18,4 +18,13 @@ export const leaseSetting = z.union(
 /** Granted by the registry, never chosen; grows with every run of an instance. */
 export const generation = z.int().min(1);
 
+/** How the event loop of a process fared since its last renewal; a renewal may carry it. */
+export const loopLoad = z.strictObject({
+  /** 0: the loop only waited; 1: it never did. */
+  loopUtilization: z.number().min(0).max(1),
+  /** The longest that something which was due had to wait. */
+  loopDelayMs: z.int().min(0),
+});
+
+export type LoopLoad = z.infer<typeof loopLoad>;
 export type LeaseSetting = z.infer<typeof leaseSetting>;

@@ -30,6 +30,12 @@ export const notes: Record<OperationName, Note> = {
   },
   reportApplied: { summary: 'Report what a gateway has applied' },
   health: { summary: 'Health' },
+  explain: {
+    summary: 'Explain what would become of a request',
+    description:
+      'The caller’s token, if any, comes in X-Reg-Caller-Token: it is verified and never told again.',
+    header: 'X-Reg-Caller-Token',
+  },
   openapi: { summary: 'Read this API as OpenAPI' },
 };
 

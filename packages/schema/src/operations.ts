@@ -107,7 +107,8 @@ export const operations = {
   snapshot: { method: 'GET', path: '/v1/snapshot', codes: ['compacted', 'not_caught_up', 'limit_reached'] },
   changes: { method: 'GET', path: '/v1/changes', codes: ['compacted', 'limit_reached'] },
   reportApplied: { method: 'PUT', path: '/v1/gateways/{id}', codes: ['limit_reached'] },
-  health: { method: 'GET', path: '/v1/health', codes: [] },
+  health: { method: 'GET', path: '/v1/health', codes: ['not_ready'] },
+  explain: { method: 'GET', path: '/v1/explain', codes: [] },
   openapi: { method: 'GET', path: '/v1/openapi.json', codes: [] },
 } as const satisfies Record<string, Operation>;
 

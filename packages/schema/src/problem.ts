@@ -14,6 +14,7 @@ export const problems = {
   // Who asks
   token_missing: { status: 401, retryable: false },
   token_invalid: { status: 401, retryable: false },
+  keys_unavailable: { status: 503, retryable: true },
   role_missing: { status: 403, retryable: false },
   not_permitted: { status: 403, retryable: false },
   instance_foreign: { status: 403, retryable: true }, // until its lease ends
@@ -42,6 +43,7 @@ export const problems = {
   upstream_timeout: { status: 504, retryable: true },
   no_instances: { status: 503, retryable: true },
   catalog_unavailable: { status: 503, retryable: true },
+  not_ready: { status: 503, retryable: true },
 
   // The client's side of the wire
   registry_unavailable: { status: 503, retryable: true },

@@ -64,6 +64,10 @@ test.each([
   ['merge', 'yes'],
   ['partial', 'some'],
   ['partial', 'allow'], // without merge
+  ['deprecated', {}],
+  ['deprecated', { sunset: '2027-01-31' }],
+  ['deprecated', { sunset: 253_402_300_800_000 }],
+  ['deprecated', { sunset: 1, since: 2 }],
 ])('%s %j is at fault, by its name', (field, value) => {
   expect(fault({ [field]: value })).toMatch(new RegExp(`^${field}(\\.|$)`));
 });

@@ -1,5 +1,6 @@
 // The one schema that all else is inferred from: the HTTP body, the client's argument, the store's record.
 import * as z from 'zod';
+import { deprecated } from './deprecated.ts';
 import { type Endpoint, endpoint, prototypeKeys } from './endpoint.ts';
 import { generation, leaseSetting } from './lease.ts';
 import { instanceId, runId, serviceName, tag } from './names.ts';
@@ -56,6 +57,8 @@ export const registration = z
     metadata: metadata.optional(),
     /** Who looks after it where it has no lease: `systemd:tickets-query.service`. */
     owner: text(200).optional(),
+    /** It is to end: callers are told with every answer. */
+    deprecated: deprecated.optional(),
     /** Say out loud that url, roles or access change for all instances of the service. */
     redefine: z.boolean().optional(),
   })

@@ -35,12 +35,17 @@ export const authorizedRoles = z.union([roles, z.strictObject({ anyOf: roles.min
 /** `token` (the default): a caller needs a valid token. `public`: anybody, without one. */
 export const access = z.enum(['token', 'public']);
 
+/** More moves than that in the life of one service are forgotten, the oldest first. */
+export const formerUrlsKept = 16;
+
 /** What all instances of a service share. A registration that disagrees is a conflict. */
 export const serviceDefinition = z.strictObject({
   name: serviceName,
   url: publicPath,
   authorizedRoles,
   access,
+  /** Its paths before it was moved: a registration that still says one of them means `url`. */
+  formerUrls: z.array(publicPath).min(1).max(formerUrlsKept).optional(),
 });
 
 export type AuthorizedRoles = z.infer<typeof authorizedRoles>;

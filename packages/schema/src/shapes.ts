@@ -5,7 +5,7 @@ import type { Reply } from './contract.ts';
 export type { Change, ChangeSet } from './change.ts';
 export type { Endpoint } from './endpoint.ts';
 export type { Instance, ListedInstance } from './instance.ts';
-export type { LeaseSetting } from './lease.ts';
+export type { LeaseSetting, LoopLoad } from './lease.ts';
 export type { Registration, RegistrationBody } from './registration.ts';
 export type { AuthorizedRoles, ServiceDefinition } from './service.ts';
 export type { ListedService, Service, ServiceList, ServiceListing, Snapshot } from './snapshot.ts';

@@ -337,11 +337,18 @@ export const healing = 'healing-';
 const keyOf = ({ definition, instance }: ReadInstance) =>
   instanceKey({ service: definition.name, id: instance.instanceId });
 
-const definitionOf = ({ _id, url, authorizedRoles, access }: DefinitionDocument): ServiceDefinition => ({
+const definitionOf = ({
+  _id,
+  url,
+  authorizedRoles,
+  access,
+  formerUrls,
+}: DefinitionDocument): ServiceDefinition => ({
   name: _id,
   url,
   authorizedRoles,
   access,
+  ...(formerUrls !== undefined && { formerUrls }),
 });
 
 function buriedLease({

@@ -26,6 +26,7 @@ export interface RegisterOptions extends RegistryAccess {
   readonly tag?: readonly string[];
   readonly meta?: readonly string[];
   readonly owner?: string;
+  readonly sunset?: number;
   readonly redefine?: boolean;
   readonly wait?: boolean;
   readonly json?: boolean;
@@ -80,7 +81,7 @@ export function registrationOf(
   options: RegisterOptions,
 ): Registration & { instanceId: string } {
   const endpoints = endpointsOf(options.endpoint, options.type, options.as);
-  const { url, merge, partial, runId, lease, version, zone, tag, owner, redefine } = options;
+  const { url, merge, partial, runId, lease, version, zone, tag, owner, sunset, redefine } = options;
   return {
     name,
     url,
@@ -97,6 +98,7 @@ export function registrationOf(
     tags: tag && [...tag],
     metadata: metadataOf(options.meta),
     owner,
+    deprecated: sunset === undefined ? undefined : { sunset },
     redefine,
   };
 }

@@ -1,7 +1,8 @@
 // `reg services`: what is registered, one line per instance.
-import type { ListedService } from '@reg/schema';
+import type { ListedInstance, ListedService } from '@reg/schema';
 import { callRegistry, type RegistryAccess } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
+import { rolesText } from '../roles-text.ts';
 import { table } from '../table.ts';
 
 export interface ServicesOptions extends RegistryAccess {
@@ -24,22 +25,25 @@ async function listing(name: string | undefined, { registry, registryToken }: Re
   return { holdingBack, services: [service] };
 }
 
-const head = ['SERVICE', 'URL', 'ROLES', 'INSTANCE', 'STATE', 'LEASE', 'VERSION', 'ENDPOINTS'];
+const head = ['SERVICE', 'URL', 'ROLES', 'INSTANCE', 'STATE', 'LEASE', 'LOOP', 'VERSION', 'ENDPOINTS'];
 
 function rowsOf(service: ListedService): string[][] {
   const { name, url, instances } = service;
   const shared = [name, url, rolesText(service)];
-  if (instances.length === 0) return [[...shared, '', 'down', '', '', '']];
-  return instances.map(({ instanceId, state, lease, version = '', endpoints }) => {
+  if (instances.length === 0) return [[...shared, '', 'down', '', '', '', '']];
+  return instances.map(({ instanceId, state, lease, load, version = '', endpoints, deprecated }) => {
     const leaseText = typeof lease === 'object' ? `${lease.ttlMs / 1_000}s` : 'none';
     const addresses = endpoints.map(({ type, url }) => (type === 'http' ? url : `${type} ${url}`));
-    return [...shared, instanceId, state, leaseText, version, addresses.join(', ')];
+    const stateText = deprecated ? `${state}, sunset ${dayOf(deprecated.sunset)}` : state;
+    return [...shared, instanceId, stateText, leaseText, loadText(load), version, addresses.join(', ')];
   });
 }
 
-function rolesText({ access, authorizedRoles }: ListedService): string {
-  if (access === 'public') return '(public)';
-  if (!Array.isArray(authorizedRoles)) return `any of ${authorizedRoles.anyOf.join(', ')}`;
-  if (authorizedRoles.length === 0) return '(any token)';
-  return authorizedRoles.join(', ');
+/** How busy its event loop is, and how long it keeps waiting what is due. */
+function loadText(load: ListedInstance['load']): string {
+  return load ? `${Math.round(load.loopUtilization * 100)}% ${load.loopDelayMs}ms` : '';
+}
+
+function dayOf(moment: number): string {
+  return new Date(moment).toISOString().slice(0, 10);
 }

@@ -27,7 +27,16 @@ export async function token(options: TokenOptions): Promise<void> {
 }
 
 async function callerToken(options: TokenOptions): Promise<void> {
-  const { sub, roles, ttl, jwtAudience, jwtIssuer, jwtRolesClaim, services, readOnly } = options;
+  const {
+    sub,
+    roles,
+    ttl,
+    jwtAudience = 'reg',
+    jwtIssuer = 'reg',
+    jwtRolesClaim,
+    services,
+    readOnly,
+  } = options;
   if (sub === undefined) throw new InvalidArgumentError("required option '--sub <name>' not specified");
   if (services || readOnly) throw new InvalidArgumentError('--services and --read-only need --for registry');
   const claims = { [jwtRolesClaim]: rolesValue(jwtRolesClaim, roles) };

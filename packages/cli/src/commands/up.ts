@@ -1,10 +1,11 @@
 // `reg up`: a registry and a gateway in one process, or either alone, until a signal ends it.
 import { mkdir } from 'node:fs/promises';
-import { callerTokens, type TokenSettings } from '../caller-tokens.ts';
-import { createLogLines, type LogForm } from '../log-lines.ts';
+import { type CallerTokens, callerTokens, type TokenSettings } from '../caller-tokens.ts';
+import { createLogLines, type LogForm, type LogLines } from '../log-lines.ts';
 import type { Part } from '../part.ts';
 import { printJson, printLine } from '../print.ts';
 import { refuseWithoutCredentials, registryCredentials } from '../registry-credentials.ts';
+import { checkRegistryPath } from '../registry-path.ts';
 import { dataFolder } from '../secret-file.ts';
 import { startGateway } from '../start-gateway.ts';
 import { startRegistry } from '../start-registry.ts';
@@ -12,15 +13,19 @@ import { stopSignal } from '../stop-signal.ts';
 
 export interface UpOptions extends TokenSettings {
   readonly gatewayPort: number;
+  readonly adminPort?: number;
   readonly registryPort: number;
   readonly host: string;
   readonly registryOnly?: boolean;
   readonly gatewayOnly?: boolean;
   readonly registry: string;
+  readonly registryPath?: string;
   readonly registryToken?: string;
   readonly revoked?: string;
   readonly data?: string;
   readonly allowOrigin?: readonly string[];
+  readonly allowUpstreams?: readonly string[];
+  readonly trustedProxies?: readonly string[];
   readonly grantPath?: readonly string[];
   readonly log?: LogForm;
   readonly json?: boolean;
@@ -29,16 +34,20 @@ export interface UpOptions extends TokenSettings {
 /** What runs, as it is printed. */
 interface Running {
   readonly gateway?: string;
+  readonly admin?: string;
   readonly registry?: string;
   readonly data: string;
   /** Where the secret is, never the secret itself. */
   readonly jwtSecret?: string;
   /** There was none before. */
   readonly jwtSecretMade?: boolean;
+  /** Where the issuer's keys are. */
+  readonly jwtJwks?: string;
 }
 
 export async function up(options: UpOptions): Promise<void> {
   refuseWithoutCredentials(options);
+  checkRegistryPath(options);
   const stop = stopSignal();
   const parts: Part[] = [];
   try {
@@ -57,15 +66,26 @@ async function start(options: UpOptions, parts: Part[]): Promise<Running> {
   parts.push(log);
   // First of all: a secret that is no good must not cost a port.
   const credentials = await registryCredentials(options, log, parts);
-  const tokens = options.registryOnly ? undefined : await callerTokens(options, data);
+  const tokens = options.registryOnly ? undefined : await callerTokens(options, data, logOfTokens(log));
+  if (tokens) parts.push({ close: async () => tokens.verifier.close() });
   const registry = options.gatewayOnly ? undefined : await startRegistry(options, credentials, log, parts);
   const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
   return {
-    ...(gateway && { gateway }),
+    ...(gateway && { gateway: gateway.url }),
+    ...(gateway?.admin && { admin: gateway.admin }),
     ...(registry && { registry: registry.url }),
     data,
-    ...(tokens && { jwtSecret: tokens.from, jwtSecretMade: tokens.made }),
+    ...(tokens && shownTokens(options, tokens)),
   };
+}
+
+function logOfTokens(log: LogLines): (message: string) => void {
+  return (message) =>
+    log.add(log.form === 'json' ? JSON.stringify({ part: 'tokens', message }) : `tokens  ${message}`);
+}
+
+function shownTokens({ jwtJwks }: UpOptions, { from, made }: CallerTokens): Partial<Running> {
+  return jwtJwks === undefined ? { jwtSecret: from, jwtSecretMade: made } : { jwtJwks: from };
 }
 
 /** Lines of two columns, and perhaps a remark. */
@@ -74,10 +94,12 @@ function show(running: Running, json: boolean | undefined): void {
     printJson(running);
     return;
   }
-  const { gateway, registry, data, jwtSecret, jwtSecretMade } = running;
+  const { gateway, admin, registry, data, jwtSecret, jwtSecretMade, jwtJwks } = running;
   if (gateway) printLine(`gateway  ${gateway}`);
+  if (admin) printLine(`admin    ${admin}`);
   if (registry) printLine(`registry ${registry}`);
   printLine(`data     ${data}`);
+  if (jwtJwks) printLine(`jwt-jwks ${jwtJwks}`);
   if (jwtSecret)
     printLine(`jwt-secret ${jwtSecret}${jwtSecretMade ? ' (made now, reg token finds it)' : ''}`);
 }

@@ -216,3 +216,66 @@ test('the head of an answer: hop-by-hop, X-Reg-* and X-Request-Id gone, the rest
   expect(responseHeaders([...gone, ...kept])).toEqual(kept);
   expect(responseHeaders([...kept, ...gone])).toEqual(kept);
 });
+
+const fromProxy = (...headers: string[]) =>
+  requestHeaders({ ...base, byTrustedProxy: true, headers: [...base.headers, ...headers] });
+
+test('from a trusted proxy: what it says goes along, and both lists go on with us', () => {
+  const said = ['X-Forwarded-Port', '443', 'x-real-ip', '203.0.113.9', 'X-Forwarded-Proto', 'https'];
+  const head = fromProxy(
+    ...said,
+    'X-Forwarded-For',
+    '203.0.113.9',
+    'Forwarded',
+    'for=203.0.113.9;proto=https',
+  );
+  expect(head.slice(4, 4 + said.length)).toEqual(said);
+  expect(headerValues(head, 'x-forwarded-for')).toEqual(['203.0.113.9, 192.0.2.1']);
+  expect(headerValues(head, 'forwarded')).toEqual([
+    'for=203.0.113.9;proto=https, for=192.0.2.1;host="shop.example:3000";proto=http',
+  ]);
+  expect(headerValues(head, 'x-forwarded-proto')).toEqual(['https']);
+  expect(headerValues(head, 'x-forwarded-host')).toEqual(['shop.example:3000']);
+});
+
+test('a proxy that speaks X-Forwarded-For alone is not made the client by our Forwarded', () => {
+  const head = fromProxy('X-Forwarded-For', '2001:db8::9', 'x-forwarded-for', 'odd";x, 203.0.113.9:4711');
+  expect(headerValues(head, 'x-forwarded-for')).toEqual(['2001:db8::9, odd";x, 203.0.113.9:4711, 192.0.2.1']);
+  expect(headerValues(head, 'forwarded')).toEqual([
+    'for="[2001:db8::9]", for=unknown, for=203.0.113.9, for=192.0.2.1;host="shop.example:3000";proto=http',
+  ]);
+});
+
+test('a client behind a trusted proxy cannot nominate that one’s fields away', () => {
+  const head = fromProxy(
+    'Connection',
+    'x-forwarded-for, x-real-ip',
+    'X-Forwarded-For',
+    '203.0.113.9',
+    'X-Real-IP',
+    '1',
+  );
+  expect(headerValues(head, 'x-forwarded-for')).toEqual(['203.0.113.9, 192.0.2.1']);
+  expect(headerValues(head, 'x-real-ip')).toEqual(['1']);
+});
+
+const exceptedForProxies = /^(X-Forwarded|Forwarded$|X-Real-IP$)/;
+
+test.each(forgeable.filter((name) => !exceptedForProxies.test(name)))(
+  'not even a trusted proxy can say %s',
+  (name) => {
+    expect(fromProxy(name, 'evil', name.replaceAll('-', '_'), 'evil')).toEqual(requestHeaders(base));
+  },
+);
+
+test('the look-alikes of what a trusted proxy may say are nobody’s to say', () => {
+  for (const name of [
+    'X_Forwarded_For',
+    'x_real_ip',
+    'X-Forwarded_Proto',
+    'x.forwarded.host',
+    'x_forwarded_for',
+  ]) {
+    expect(fromProxy(name, 'evil'), name).toEqual(requestHeaders(base));
+  }
+});

@@ -4,7 +4,7 @@ import { definitionOf, instanceOf, type TestInstance, type TestService } from '.
 import { createConnectionPools } from '../upstreams/connection-pools.ts';
 import { type CatalogView, createCatalogView } from './catalog-view.ts';
 
-const pools = createConnectionPools({ connectTimeoutMs: 1_000, idleMs: 1_000 });
+const pools = createConnectionPools({ connectTimeoutMs: 1_000, idleMs: 1_000, upstreamNetworks: [] });
 
 function snapshotOf(epoch: string, ...services: [TestService, ...TestInstance[]][]): Snapshot {
   const all = services.map(([one, ...instances]) => ({

@@ -12,7 +12,7 @@ import {
 } from '@reg/schema';
 import type { ConnectionPools } from '../upstreams/connection-pools.ts';
 import { createUpstream, releaseUpstream, type Upstream } from '../upstreams/upstream.ts';
-import { compileRoute, type Route } from './route.ts';
+import { compileRoute, type Departed, type Route } from './route.ts';
 import { emptyRouteTable, type RouteTable } from './route-table.ts';
 
 export interface CatalogView {
@@ -39,7 +39,11 @@ interface KnownService {
   listed: boolean;
   readonly upstreams: Map<string, Upstream>;
   readonly rotation: { next: number };
+  departed: readonly Departed[];
 }
+
+/** Of one service, to tell of them; its table holds no more than that. */
+const maxDeparted = 5;
 
 export function createCatalogView(first: Snapshot, pools: ConnectionPools): CatalogView {
   const services = new Map<string, KnownService>();
@@ -62,10 +66,10 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
     for (const name of names) {
       const service = services.get(name);
       if (!service) continue;
-      const { definition, upstreams, rotation, listed } = service;
+      const { definition, upstreams, rotation, listed, departed } = service;
       const holder = edits.has(definition.url) ? edits.get(definition.url) : table.at(definition.url);
       if (holder && !listed) continue; // the path belongs to whom the living registry gives it
-      edits.set(definition.url, compileRoute(definition, [...upstreams.values()], rotation));
+      edits.set(definition.url, compileRoute(definition, [...upstreams.values()], rotation, departed));
       compiledAt.set(name, definition.url);
     }
     table = table.with(edits);
@@ -74,11 +78,15 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
   function put(service: KnownService, instance: Instance): void {
     const before = service.upstreams.get(instance.instanceId);
     service.upstreams.set(instance.instanceId, createUpstream(instance, before, pools));
+    service.departed = without(service.departed, instance.instanceId);
     if (before) dispose(before); // only now, so that a pool both use stays open
   }
 
-  function remove(service: KnownService, upstream: Upstream): void {
-    service.upstreams.delete(upstream.instance.instanceId);
+  function remove(service: KnownService, upstream: Upstream, departed?: Omit<Departed, 'instanceId'>): void {
+    const { instanceId } = upstream.instance;
+    service.upstreams.delete(instanceId);
+    const others = without(service.departed, instanceId);
+    service.departed = departed ? [{ instanceId, ...departed }, ...others].slice(0, maxDeparted) : others;
     dispose(upstream);
   }
 
@@ -90,12 +98,12 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
   function define(definition: ServiceDefinition): KnownService {
     const known = services.get(definition.name);
     if (known) return Object.assign(known, { definition, listed: true });
-    const service = { definition, listed: true, upstreams: new Map(), rotation: { next: 0 } };
+    const service = { definition, listed: true, upstreams: new Map(), rotation: { next: 0 }, departed: [] };
     services.set(definition.name, service);
     return service;
   }
 
-  function applyOne(change: Change): void {
+  function applyOne(change: Change, at: number): void {
     if (change.kind === 'service-updated') {
       define(change.service);
       return;
@@ -117,7 +125,8 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
         const held = service?.upstreams.get(change.instanceId);
         if (!service || !held) return;
         if (held.instance.generation > change.generation) return; // a new run has come since
-        remove(service, held);
+        const how = change.kind === 'instance-expired' ? 'expired' : 'unregistered';
+        remove(service, held, { how, at, reason: 'reason' in change ? change.reason : undefined });
       }
     }
   }
@@ -170,10 +179,10 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
       position = { epoch: snapshot.epoch, revision: snapshot.revision };
       compile(touched);
     },
-    apply({ revision, changes }) {
+    apply({ revision, at, changes }) {
       const touched = new Set<string>();
       for (const change of changes) {
-        applyOne(change);
+        applyOne(change, at);
         touched.add(change.kind === 'service-updated' ? change.service.name : change.service);
       }
       position = { epoch: position.epoch, revision };
@@ -191,7 +200,7 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
             continue;
           }
           touched.add(name);
-          remove(service, upstream);
+          remove(service, upstream, { how: 'unconfirmed', at: upstream.staleUntil, reason: undefined });
         }
         if (!service.listed && service.upstreams.size === 0) services.delete(name);
       }
@@ -207,6 +216,10 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
   };
   view.replace(first, 0);
   return view;
+}
+
+function without(departed: readonly Departed[], instanceId: string): readonly Departed[] {
+  return departed.filter((one) => one.instanceId !== instanceId);
 }
 
 function listedInstances(upstreams: ReadonlyMap<string, Upstream>): Instance[] {

@@ -15,25 +15,32 @@ export interface FollowOptions {
   readonly kept?: Snapshot | undefined;
 }
 
+/** Why the view may be old. */
+interface Away {
+  readonly text: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
 export interface Follower {
   /** Undefined before the first snapshot. */
   readonly view: CatalogView | undefined;
-  /** Why the view may be old; undefined: the registry is followed. */
-  readonly away: string | undefined;
+  /** Undefined: the registry is followed. */
+  readonly away: Away | undefined;
   close(): void;
 }
 
 const minPauseMs = 100;
 const maxPauseMs = 5_000;
 
-/** A watch that has held this long is open, also where nothing changed. */
-const settledMs = 2_000;
+/** A watch that has held this long is open, also where nothing changed: a client waits 3 s for its head. */
+const settledMs = 4_000;
 
 export function followCatalog({ catalog, pools, now, changed, kept }: FollowOptions): Follower {
   const stop = new AbortController();
   const { signal } = stop;
   let view: CatalogView | undefined;
-  let away: string | undefined = 'no snapshot of the registry yet';
+  let away: Away | undefined = { text: 'no snapshot of the registry yet', since: now() };
   let watchingSince: number | undefined;
   let failures = 0;
   let pruneTimer: NodeJS.Timeout | undefined;
@@ -42,7 +49,7 @@ export function followCatalog({ catalog, pools, now, changed, kept }: FollowOpti
   if (kept) {
     view = createCatalogView(kept, pools);
     changed(view.table);
-    away = 'the view is the one kept on disk';
+    away = { text: 'the view is the one kept on disk', since: now() };
   }
   void follow();
 
@@ -57,9 +64,11 @@ export function followCatalog({ catalog, pools, now, changed, kept }: FollowOpti
         await watch(view as CatalogView);
       } catch (error) {
         if (signal.aborted) return;
+        const since = awayNow()?.since ?? now();
         watchingSince = undefined;
         whole ||= isRegError(error) && error.code === 'compacted';
-        away = `the registry is away: ${error instanceof Error ? error.message : String(error)}`;
+        const text = `the registry is away: ${error instanceof Error ? error.message : String(error)}`;
+        away = { text, since };
       }
       await pause(pauseMs(failures++, Math.random()), signal);
     }
@@ -100,13 +109,18 @@ export function followCatalog({ catalog, pools, now, changed, kept }: FollowOpti
     pruneTimer.unref();
   }
 
+  /** What is said of the last break does not hold once a watch is open. */
+  function awayNow(): Away | undefined {
+    const settled = watchingSince !== undefined && now() - watchingSince > settledMs;
+    return settled ? undefined : away;
+  }
+
   return {
     get view() {
       return view;
     },
     get away() {
-      const settled = watchingSince !== undefined && now() - watchingSince > settledMs;
-      return settled ? undefined : away;
+      return awayNow();
     },
     close() {
       stop.abort();

@@ -20,6 +20,8 @@ export interface RouteTable {
   find(path: string): Route | undefined;
   /** The route at exactly this public path. */
   at(path: string): Route | undefined;
+  /** All of them, in no order: as long as there are services, so never for a request. */
+  routes(): Iterable<Route>;
   /** A new table with these paths set or, where undefined, gone. */
   with(edits: ReadonlyMap<string, Route | undefined>): RouteTable;
 }
@@ -40,6 +42,9 @@ function tableOf(parts: Parts): RouteTable {
   return {
     size,
     at,
+    *routes() {
+      for (const shard of shards) yield* shard?.values() ?? [];
+    },
     find: (path) => findLongest(parts, path) ?? root,
     with: (edits) => tableOf(edited(shards, depths, size, edits)),
   };

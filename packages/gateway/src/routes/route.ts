@@ -1,4 +1,5 @@
 // What matches a request: a service's public path, who may call it, and where it goes, by method.
+import { isDeepStrictEqual } from 'node:util';
 import type { ServiceDefinition } from '@reg/schema';
 import type { Target, Upstream } from '../upstreams/upstream.ts';
 
@@ -11,6 +12,16 @@ export interface Choice {
 /** Which methods an endpoint takes depends on its type: `http-get`, `http-post`, `http`. */
 type MethodClass = 'read' | 'post' | 'other';
 
+/** An instance that is gone, for who asks why it gets nothing. */
+export interface Departed {
+  readonly instanceId: string;
+  /** `unconfirmed`: only an earlier epoch knew it, and its period is over. */
+  readonly how: 'unregistered' | 'expired' | 'unconfirmed';
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly reason: string | undefined;
+}
+
 /** Immutable but for `rotation`, which outlives it. */
 export interface Route {
   readonly definition: ServiceDefinition;
@@ -22,6 +33,8 @@ export interface Route {
   readonly takes: Readonly<Record<MethodClass, boolean>>;
   /** Where round robin stands; the next table goes on from here. */
   readonly rotation: { next: number };
+  /** The last few that are gone, the latest first. */
+  readonly departed: readonly Departed[];
 }
 
 const fitting: Readonly<Record<MethodClass, ReadonlySet<string>>> = {
@@ -39,6 +52,7 @@ export function compileRoute(
   definition: ServiceDefinition,
   upstreams: readonly Upstream[],
   rotation: { next: number },
+  departed: readonly Departed[] = [],
 ): Route {
   const living = upstreams.filter(({ instance }) => instance.state === 'up');
   const takes = (method: MethodClass) => upstreams.some((one) => targetFor(one, method) !== undefined);
@@ -49,7 +63,17 @@ export function compileRoute(
     choices: { read: choices('read'), post: choices('post'), other: choices('other') },
     takes: { read: takes('read'), post: takes('post'), other: takes('other') },
     rotation,
+    departed,
   };
+}
+
+/**
+ * What stands in a later table for `route`: the same service, shown at the same path to the same callers,
+ * so that what was granted holds. Undefined: nothing does, or it is the same.
+ */
+export function laterRoute(route: Route, later: Route | undefined): Route | undefined {
+  if (later === undefined || later === route) return undefined;
+  return isDeepStrictEqual(later.definition, route.definition) ? later : undefined;
 }
 
 function targetFor({ instance, targets }: Upstream, method: MethodClass): Target | undefined {

@@ -5,7 +5,7 @@ import { createConnectionPools } from '../upstreams/connection-pools.ts';
 import { createUpstream } from '../upstreams/upstream.ts';
 import { pickInstance } from './round-robin.ts';
 
-const pools = createConnectionPools({ connectTimeoutMs: 1_000, idleMs: 1_000 });
+const pools = createConnectionPools({ connectTimeoutMs: 1_000, idleMs: 1_000, upstreamNetworks: [] });
 
 function choicesOf(...ids: string[]): Choice[] {
   return ids.flatMap((id) => {

@@ -15,8 +15,11 @@ const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 /** `host`, `host:port`, `[::1]:port`: no white space, userinfo, path or list (RFC 9110 §7.2). */
 const hostValue = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]*)(:[0-9]{0,5})?$/;
 
-/** @param maxBodyBytes `Infinity`: bodies of any length are streamed */
-export function accept(request: GatewayRequest, maxBodyBytes: number): Accepted | Refusal {
+/**
+ * @param maxBodyBytes `Infinity`: bodies of any length are streamed
+ * @param hasNames its segments are names to the registry, which reads each by itself: slashes may be in them
+ */
+export function accept(request: GatewayRequest, maxBodyBytes: number, hasNames = false): Accepted | Refusal {
   const { method, target, httpVersion, headers } = request;
   if (httpVersion !== '1.1' && httpVersion !== '1.0')
     return malformed('only HTTP/1.1 and HTTP/1.0 are spoken');
@@ -26,7 +29,7 @@ export function accept(request: GatewayRequest, maxBodyBytes: number): Accepted 
   if (target.length > maxTargetBytes) {
     return refuse('head_too_large', `a request target has at most ${maxTargetBytes} bytes`);
   }
-  const fault = targetFault(target) ?? hostFault(headers, httpVersion);
+  const fault = targetFault(target, hasNames) ?? hostFault(headers, httpVersion);
   if (fault) return malformed(fault);
   const payload = payloadOf(request, maxBodyBytes);
   if (payload !== undefined && 'kind' in payload) return payload;
@@ -54,7 +57,7 @@ function payloadOf(request: GatewayRequest, maxBytes: number): Payload | undefin
     if (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked') {
       return malformed('the only Transfer-Encoding taken is chunked');
     }
-    return { body, contentLength: undefined, maxBytes };
+    return { body, contentLength: undefined, isHeld: false, maxBytes };
   }
   const [length] = lengths;
   if (length === undefined) return undefined;
@@ -63,7 +66,8 @@ function payloadOf(request: GatewayRequest, maxBytes: number): Payload | undefin
   const contentLength = Number(length);
   if (contentLength === 0) return undefined;
   if (contentLength > maxBytes) return refuse('body_too_large', `a body has at most ${maxBytes} bytes`);
-  return { body, contentLength, maxBytes };
+  const isHeld = headerValues(headers, 'expect').some((value) => /^100-continue$/i.test(value));
+  return { body, contentLength, isHeld, maxBytes };
 }
 
 function malformed(detail: string): Refusal {

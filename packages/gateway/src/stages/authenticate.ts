@@ -14,7 +14,7 @@ const space = 0x20;
 export function authenticate(
   headers: RawHeaders,
   access: 'token' | 'public',
-  verifier: TokenVerifier,
+  verifier: Pick<TokenVerifier, 'verify'>,
 ): Principal | undefined | Refusal | Promise<Principal | Refusal> {
   if (access === 'public') return undefined;
   const values = headerValues(headers, 'authorization');
@@ -50,6 +50,9 @@ function missing(): Refusal {
 
 function refusalFor(error: unknown): Refusal {
   if (isRegError(error) && error.code === 'token_invalid') return invalid('invalid_token', error.message);
+  if (isRegError(error) && error.code === 'keys_unavailable') {
+    return refuse('keys_unavailable', error.message, ['Retry-After', '1']);
+  }
   throw error; // not the token's fault: nobody is let in, and it is logged as ours
 }
 

@@ -5,12 +5,13 @@ import { type Choice, methodClass, type Route } from '../routes/route.ts';
 import { pickInstance } from '../selectors/round-robin.ts';
 import type { Answer, Attempt, Failure } from '../upstreams/attempt.ts';
 import { mayRetry } from '../upstreams/may-retry.ts';
+import { RequestBody } from '../upstreams/request-body.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
 import { type ForwardOptions, forward, openTunnel } from './forward.ts';
 import { speaksNoHttp } from './match-route.ts';
 import { type Merged, mergeParts } from './merge-parts.ts';
-import { type Refusal, refuse } from './refusal.ts';
+import { isRefusal, type Refusal, refuse } from './refusal.ts';
 
 export interface DispatchOptions {
   /** Until the head of an attempt's answer. */
@@ -18,6 +19,8 @@ export interface DispatchOptions {
   /** Until the head of an answer, over all attempts. */
   readonly requestTimeoutMs: number;
   readonly now: () => number;
+  /** What stands for the route in the newest table, if that is another (`laterRoute`). */
+  readonly later: () => Route | undefined;
 }
 
 /** How long others are preferred to an instance that broke: the registry knows by then, or it is back. */
@@ -29,25 +32,26 @@ export async function dispatch(
   route: Route,
   accepted: Accepted,
   exchange: Exchange,
-  { upstreamTimeoutMs, requestTimeoutMs, now }: DispatchOptions,
+  { upstreamTimeoutMs, requestTimeoutMs, now, later }: DispatchOptions,
 ): Promise<Answer | Merged | Refusal> {
-  if (route.upstreams.length > 0 && speaksNoHttp(route)) {
-    return refuse('endpoint_type_unsupported', 'its endpoints are all of type amqp, which is not spoken yet');
-  }
   const { request, response } = exchange;
-  const choices = route.choices[methodClass(request.method)];
+  const choices = choicesFor(route, request.method);
+  if (isRefusal(choices)) return choices;
   const deadlineAt = exchange.startedAt + requestTimeoutMs;
+  const body = accepted.payload && new RequestBody(accepted.payload);
   const tried: Upstream[] = [];
   let fresh = false;
-  let refusal = refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
+  let refusal = noInstances();
   for (;;) {
-    const choice = pickInstance(choices, route.rotation, tried, now());
+    const choice =
+      pickInstance(choices, route.rotation, tried, now()) ??
+      (exchange.attempts > 0 ? newcomer(later(), request.method, tried, now()) : undefined);
     if (!choice) return refusal;
     exchange.attempts++;
     const { upstream, target } = choice;
     exchange.upstream = upstream;
     const timeoutMs = Math.max(1, Math.min(upstreamTimeoutMs, deadlineAt - now()));
-    const attempt: ForwardOptions = { exchange, accepted, grant, target, fresh, timeoutMs };
+    const attempt: ForwardOptions = { exchange, accepted, body, grant, target, fresh, timeoutMs };
     const result: Answer | Merged | Refusal | Failure = upstream.instance.merge
       ? await mergeParts({ exchange, accepted, grant, upstream, timeoutMs })
       : await answerOf(request.isUpgrade ? openTunnel(attempt) : forward(attempt), exchange);
@@ -56,6 +60,7 @@ export async function dispatch(
     if (response.gone) return refusalFor(result); // nobody waits, and it says nothing of the instance
 
     learn(choice, result, now());
+    exchange.failure = reasonOf(result.cause);
     refusal = refusalFor(result);
     // A used connection may close just when it is used again: that says nothing of the instance, so it
     // may be tried once more, by a connection of its own.
@@ -72,6 +77,31 @@ export async function dispatch(
   }
 }
 
+/**
+ * All that the exchange began with failed, and it may be tried again: an instance that was restarted or
+ * handed over meanwhile is only in the newest table.
+ */
+function newcomer(
+  later: Route | undefined,
+  method: string,
+  tried: readonly Upstream[],
+  now: number,
+): Choice | undefined {
+  return later && pickInstance(later.choices[methodClass(method)], later.rotation, tried, now);
+}
+
+/** Who may be asked, in the order of the table; none, where all drain or are gone. */
+export function choicesFor(route: Route, method: string): readonly Choice[] | Refusal {
+  if (route.upstreams.length > 0 && speaksNoHttp(route)) {
+    return refuse('endpoint_type_unsupported', 'its endpoints are all of type amqp, which is not spoken yet');
+  }
+  return route.choices[methodClass(method)];
+}
+
+export function noInstances(): Refusal {
+  return refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
+}
+
 /** Until the answer's head is there, a client that leaves ends the attempt. */
 async function answerOf(
   attempt: Pick<Attempt, 'result' | 'cancel'>,
@@ -83,8 +113,15 @@ async function answerOf(
 }
 
 function learn({ upstream }: Choice, { reached, reused, timedOut }: Failure, now: number): void {
+  upstream.condition.lastFailure = { at: now, reached, timedOut };
   if (reached === 'answering' || reused || (timedOut && reached === 'sent')) return;
   upstream.condition.avoidUntil = now + avoidMs;
+}
+
+/** An AggregateError of several addresses has a code and no message. */
+function reasonOf(cause: Error): string {
+  const code = 'code' in cause ? String(cause.code) : cause.name;
+  return (cause.message || code).slice(0, 200);
 }
 
 /** No address is told: who may call a service need not know where it runs. The log has it. */

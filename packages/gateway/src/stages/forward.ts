@@ -2,7 +2,9 @@
 import type { Accepted, Exchange } from '../exchange.ts';
 import { requestHeaders } from '../headers/forward.ts';
 import type { RawHeaders } from '../headers/raw-headers.ts';
+import { announcedTrailers, keptTrailers, wantsTrailers } from '../headers/trailers.ts';
 import { Attempt } from '../upstreams/attempt.ts';
+import type { RequestBody } from '../upstreams/request-body.ts';
 import { Tunnel } from '../upstreams/tunnel.ts';
 import type { Target } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
@@ -10,6 +12,7 @@ import type { Grant } from './authorize.ts';
 export interface ForwardOptions {
   readonly exchange: Exchange;
   readonly accepted: Accepted;
+  readonly body?: RequestBody | undefined;
   readonly grant: Grant;
   readonly target: Target;
   /** @default the client's */
@@ -21,9 +24,22 @@ export interface ForwardOptions {
 }
 
 export function forward(options: ForwardOptions): Attempt {
-  const { exchange, accepted, target, method = exchange.request.method, fresh, timeoutMs } = options;
-  const { payload } = accepted;
-  return new Attempt({ pool: target.pool, fresh, method, ...headOf(options), payload, timeoutMs });
+  const { exchange, body, target, method = exchange.request.method, fresh, timeoutMs } = options;
+  const sent = options.headers ?? exchange.request.headers;
+  const { path, headers } = headOf(options);
+  const announced = body?.isChunked ? announcedTrailers(sent) : undefined;
+  if (announced !== undefined) headers.push('Trailer', announced);
+  if (wantsTrailers(sent)) headers.push('TE', 'trailers');
+  return new Attempt({
+    pool: target.pool,
+    fresh,
+    method,
+    path,
+    headers,
+    keptTrailers: (trailers) => keptTrailers(trailers, sent),
+    body,
+    timeoutMs,
+  });
 }
 
 /** A WebSocket's handshake; what follows it goes both ways. */
@@ -35,7 +51,7 @@ export function openTunnel(options: ForwardOptions): Tunnel {
 }
 
 function headOf({ exchange, accepted, grant, target, headers = exchange.request.headers }: ForwardOptions) {
-  const { request, requestId } = exchange;
+  const { request, requestId, client } = exchange;
   const { remoteAddress, encrypted } = request;
   return {
     path: upstreamPath(target, grant.definition.url, request.target),
@@ -44,6 +60,7 @@ function headOf({ exchange, accepted, grant, target, headers = exchange.request.
       principal: grant.principal,
       remoteAddress,
       encrypted,
+      byTrustedProxy: client.byTrustedProxy,
       endpointHost: target.host,
       contentLength: accepted.payload?.contentLength,
       requestId,
@@ -52,7 +69,7 @@ function headOf({ exchange, accepted, grant, target, headers = exchange.request.
 }
 
 /** The endpoint's url replaces the public path; what remains, and the query, go along as they were sent. */
-function upstreamPath(
+export function upstreamPath(
   { basePath, wholePath }: Pick<Target, 'basePath' | 'wholePath'>,
   publicPath: string,
   target: string,

@@ -3,7 +3,10 @@ import type { Exchange } from '../exchange.ts';
 import { methodClass, type Route } from '../routes/route.ts';
 import { type Refusal, refuse } from './refusal.ts';
 
-export function matchRoute({ table, request }: Exchange, path: string): Route | Refusal {
+export function matchRoute(
+  { table, request }: Pick<Exchange, 'table' | 'request'>,
+  path: string,
+): Route | Refusal {
   if (!table) {
     return refuse('catalog_unavailable', 'no snapshot of the registry yet', ['Retry-After', '1']);
   }

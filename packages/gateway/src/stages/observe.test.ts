@@ -13,6 +13,7 @@ const record: AccessRecord = {
   bytes: 10,
   subject: 'ann',
   attempts: 1,
+  client: '127.0.0.1',
   aborted: false,
   requestId: 'id',
   traceId: undefined,
@@ -23,6 +24,15 @@ test('a line for people, a line for machines', () => {
   expect(formatPretty({ ...record, attempts: 2, aborted: true })).toMatch(/2 attempts broke off$/);
   expect(formatPretty({ ...record, partial: 'sales; reason=timeout' })).toMatch(
     / without sales; reason=timeout$/,
+  );
+  const refused = {
+    ...record,
+    attempts: 2,
+    failure: '127.0.0.1 is not in the networks',
+    client: '192.0.2.7',
+  };
+  expect(formatPretty(refused)).toMatch(
+    / ann from 192\.0\.2\.7 2 attempts failed: 127.0.0.1 is not in the networks$/,
   );
   expect(JSON.parse(formatJson(record))).toMatchObject({ status: 200, service: 'tickets' });
 });

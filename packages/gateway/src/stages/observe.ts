@@ -20,6 +20,10 @@ export interface AccessRecord {
   readonly bytes: number;
   readonly subject: string | undefined;
   readonly attempts: number;
+  /** Why the last attempt that failed did: the address is in it, which a client is never told. */
+  readonly failure?: string | undefined;
+  /** The client's address: the peer's, or what a trusted proxy says; empty where unknown. */
+  readonly client: string;
   /** Parts of a merged answer that failed, and why. */
   readonly partial?: string | undefined;
   /** It broke off: the client left, or the upstream died in the middle. */
@@ -31,7 +35,7 @@ export interface AccessRecord {
 
 export function accessRecord(exchange: Exchange, now: number): AccessRecord {
   const { request, route, upstream, startedAt, status, bytes } = exchange;
-  const { subject, attempts, partial, aborted, requestId } = exchange;
+  const { subject, attempts, failure, client, partial, aborted, requestId } = exchange;
   const query = request.target.indexOf('?');
   return {
     at: Math.round(startedAt),
@@ -45,11 +49,18 @@ export function accessRecord(exchange: Exchange, now: number): AccessRecord {
     bytes,
     subject,
     attempts,
+    failure,
+    client: client.address,
     partial,
     aborted,
     requestId,
     traceId: traceIdOf(headerValues(request.headers, 'traceparent')),
   };
+}
+
+/** On one machine every line would say so. */
+function isHere(address: string): boolean {
+  return address === '' || address === '::1' || address.startsWith('127.');
 }
 
 function traceIdOf(values: readonly string[]): string | undefined {
@@ -62,9 +73,10 @@ export function formatJson(record: AccessRecord): string {
   return JSON.stringify(record);
 }
 
-/** `12:00:01.250 200 GET /tickets/1 → 127.0.0.1-3001 3.2ms ann`, for people. */
+/** `12:00:01.250 200 GET /tickets/1 → 127.0.0.1-3001 3.2ms ann from 192.0.2.7`, for people. */
 export function formatPretty(record: AccessRecord): string {
-  const { at, status, method, path, instance, ms, subject, attempts, partial, aborted } = record;
+  const { at, status, method, path, instance, ms, subject, attempts, failure, client, partial, aborted } =
+    record;
   const parts = [
     new Date(at).toISOString().slice(11, 23),
     String(status),
@@ -73,7 +85,9 @@ export function formatPretty(record: AccessRecord): string {
     ...(instance === undefined ? [] : [`→ ${instance}`]),
     `${ms}ms`,
     ...(subject ? [subject] : []),
+    ...(isHere(client) ? [] : [`from ${client}`]),
     ...(attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(failure ? [`failed: ${failure}`] : []),
     ...(partial ? [`without ${partial}`] : []),
     ...(aborted ? ['broke off'] : []),
   ];

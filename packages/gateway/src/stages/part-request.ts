@@ -12,6 +12,7 @@ const replaced = new Set([
   'if-range',
   'if-unmodified-since',
   'range',
+  'te',
 ]);
 
 /** `http` takes the client's method; a HEAD needs the bodies to know what it would be answered. */

@@ -2,15 +2,22 @@
 import { regError, toProblem } from '@reg/schema/problem';
 import type { Body, BodySink, Exchange, ResponseListener } from '../exchange.ts';
 import { responseHeaders } from '../headers/forward.ts';
-import type { RawHeaders } from '../headers/raw-headers.ts';
+import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
+import { announcedTrailers, keptTrailers } from '../headers/trailers.ts';
 import type { Answer } from '../upstreams/attempt.ts';
 import type { Merged } from './merge-parts.ts';
+import type { OwnAnswer } from './own-answer.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Resolves when the answer is given to the transport whole, or broke off. */
-export function respond(exchange: Exchange, outcome: Answer | Merged | Refusal): Promise<void> {
+export function respond(exchange: Exchange, outcome: Answer | Merged | OwnAnswer | Refusal): Promise<void> {
   if (outcome.kind === 'refusal') {
     sendProblem(exchange, outcome);
+    return Promise.resolve();
+  }
+  if (outcome.kind === 'own') {
+    const headers = ['Content-Type', 'application/json', 'Cache-Control', 'no-store'];
+    sendText(exchange, 200, outcome.text, headers);
     return Promise.resolve();
   }
   if (outcome.kind === 'merged') {
@@ -37,6 +44,7 @@ function sendMerged(exchange: Exchange, { text, partial }: Merged): void {
     'Cache-Control',
     'no-store',
     ...(partial === undefined ? [] : ['X-Reg-Partial', partial]),
+    ...(exchange.upstream?.notice ?? []),
   ]);
 }
 
@@ -63,9 +71,20 @@ function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): Prom
   exchange.status = status;
   const kept =
     status === 204 || status === 101 ? withoutLength(responseHeaders(headers)) : responseHeaders(headers);
+  pushNotice(kept, exchange.upstream?.notice ?? []);
+  const announced = announcedTrailers(headers);
+  if (announced !== undefined) kept.push('Trailer', announced);
   kept.push('X-Request-Id', exchange.requestId);
   exchange.response.head(status, kept);
-  return new Promise((resolve) => new Relay(exchange, body, resolve).start());
+  return new Promise((resolve) => new Relay(exchange, headers, body, resolve).start());
+}
+
+/** What the upstream says of the one resource is nearer than what is said of the whole instance. */
+function pushNotice(headers: string[], notice: readonly string[]): void {
+  for (let at = 0; at + 1 < notice.length; at += 2) {
+    const [name = '', value = ''] = notice.slice(at, at + 2);
+    if (headerValues(headers, name.toLowerCase()).length === 0) headers.push(name, value);
+  }
 }
 
 /** RFC 9110 §8.6: a 204 or 1xx must not have one, and some clients wait for that many bytes. */
@@ -76,11 +95,14 @@ function withoutLength(headers: string[]): string[] {
 /** The upstream's body to the client, as fast as the slower of both. */
 class Relay implements BodySink, ResponseListener {
   readonly #exchange: Exchange;
+  readonly #headers: RawHeaders;
   readonly #body: Body;
   readonly #done: () => void;
 
-  constructor(exchange: Exchange, body: Body, done: () => void) {
+  /** @param headers as the upstream sent them */
+  constructor(exchange: Exchange, headers: RawHeaders, body: Body, done: () => void) {
     this.#exchange = exchange;
+    this.#headers = headers;
     this.#body = body;
     this.#done = done;
   }
@@ -105,9 +127,11 @@ class Relay implements BodySink, ResponseListener {
     this.#body.resume();
   }
 
-  end(): void {
-    this.#exchange.response.listener = undefined;
-    this.#exchange.response.end();
+  end(trailers: RawHeaders = []): void {
+    const { response } = this.#exchange;
+    response.listener = undefined;
+    if (trailers.length > 0) response.trailers(keptTrailers(trailers, this.#headers));
+    response.end();
     this.#done();
   }
 

@@ -8,8 +8,11 @@ const question = 0x3f;
 const hash = 0x23;
 const backslash = 0x5c;
 
-/** @returns what is wrong with a request target; `;` and `//` are ordinary (RFC 3986 §3.3) */
-export function targetFault(target: string): string | undefined {
+/**
+ * @param hasNames encoded slashes and backslashes are characters of names
+ * @returns what is wrong with a request target; `;` and `//` are ordinary (RFC 3986 §3.3)
+ */
+export function targetFault(target: string, hasNames = false): string | undefined {
   if (target.charCodeAt(0) !== slash) return 'the target must be a path (origin form)';
   let dots = 0; // characters of this segment that are dots, plain or encoded
   let others = 0;
@@ -32,7 +35,7 @@ export function targetFault(target: string): string | undefined {
     }
     const octet = octetAt(target, at);
     if (octet === undefined) return 'the path holds a % without two hex digits';
-    if (octet === slash || octet === backslash || octet === 0) {
+    if (octet === 0 || (!hasNames && (octet === slash || octet === backslash))) {
       return 'the path holds an encoded slash, backslash or NUL';
     }
     if (octet === dot) dots++;

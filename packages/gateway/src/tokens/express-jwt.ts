@@ -1,14 +1,18 @@
 // The one file that knows express-jwt: signature, algorithm, audience, issuer, expiry and `nbf` are its.
 // It is Express middleware; we hand it a request with the token and nothing else.
 import type { KeyObject } from 'node:crypto';
-import { regError } from '@reg/schema/problem';
+import { isRegError, regError } from '@reg/schema/problem';
 import { expressjwt } from 'express-jwt';
+import type { KeyAlgorithm, KeyHint } from './key-set.ts';
 
 export type Claims = Record<string, unknown>;
 
 export interface SignatureCheckOptions {
-  /** A prepared secret key: with it, only HMAC is possible, and of that only HS256 is allowed. */
-  readonly key: KeyObject;
+  /**
+   * A prepared secret key: with it, only HMAC is possible, and of that only HS256 is allowed. Or who knows the
+   * public key for a token: then no HMAC is, so that a public key can never be taken for a secret.
+   */
+  readonly key: KeyObject | ((hint: KeyHint) => Promise<KeyObject>);
   readonly audience: string;
   readonly issuer: string;
   readonly leewayMs: number;
@@ -22,11 +26,13 @@ interface TokenRequest {
   auth?: unknown;
 }
 
-/** @returns a check that resolves with the token's claims and rejects with RegError `token_invalid` */
+const publicKeyAlgorithms: KeyAlgorithm[] = ['RS256', 'ES256'];
+
+/** @returns a check that resolves with the token's claims and rejects with RegError `token_invalid`, or what `key` throws */
 export function createSignatureCheck({ key, audience, issuer, leewayMs, now }: SignatureCheckOptions) {
   const middleware = expressjwt({
-    secret: key,
-    algorithms: ['HS256'],
+    secret: typeof key === 'function' ? (_request, token) => key(token?.header ?? {}) : key,
+    algorithms: typeof key === 'function' ? publicKeyAlgorithms : ['HS256'],
     audience,
     issuer,
     clockTolerance: leewayMs / 1_000,
@@ -41,7 +47,9 @@ export function createSignatureCheck({ key, audience, issuer, leewayMs, now }: S
     const request: TokenRequest = { method: 'GET', headers: {}, token };
     return new Promise((resolve, reject) => {
       const next = (error?: unknown) => {
-        if (error) reject(regError('token_invalid', reasonOf(error)));
+        if (isRegError(error))
+          reject(error); // of our own key finder
+        else if (error) reject(regError('token_invalid', reasonOf(error)));
         else if (isClaims(request.auth)) resolve(request.auth);
         else reject(regError('token_invalid', 'the payload is not a JSON object'));
       };
@@ -52,15 +60,21 @@ export function createSignatureCheck({ key, audience, issuer, leewayMs, now }: S
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  TokenExpiredError: 'the token has expired',
   NotBeforeError: 'the token is not valid yet',
 };
 
 /** A JSON error quotes the payload: only jsonwebtoken's own words are passed on, and no cause. */
 function reasonOf(error: unknown): string {
-  const { inner } = error as { readonly inner?: Error };
+  const { inner } = error as { readonly inner?: Error & { readonly expiredAt?: Date } };
   if (inner?.name === 'JsonWebTokenError') return inner.message;
+  if (inner?.name === 'TokenExpiredError') return `the token has expired${sinceText(inner.expiredAt)}`;
   return reasons[inner?.name ?? ''] ?? 'the token is malformed';
+}
+
+/** The claim may be any number, also one that is no date. */
+function sinceText(expiredAt: Date | undefined): string {
+  if (expiredAt === undefined || Number.isNaN(expiredAt.getTime())) return '';
+  return `, at ${expiredAt.toISOString()}`;
 }
 
 function isClaims(value: unknown): value is Claims {

@@ -4,11 +4,13 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { sharedFolder, skipWithout } from '../../../../tests/support/part.ts';
+import { startIssuer } from './issuer.fixture.ts';
 import { secret } from './signed.fixture.ts';
 import { createTokenVerifier } from './verifier.ts';
 
 interface Key {
   readonly kty: string;
+  readonly kid?: string;
   readonly alg?: string;
   readonly k?: string;
 }
@@ -21,6 +23,7 @@ interface Vector {
 interface Group {
   readonly comment: string;
   readonly private?: Key | { readonly keys: readonly Key[] };
+  readonly public?: Key;
   readonly tests: readonly Vector[];
 }
 
@@ -103,6 +106,51 @@ test.skipIf(missing)(
     expect(seen.shortKey).toBeGreaterThan(1);
   },
 );
+
+test.skipIf(missing)(
+  'by a published key, a signature is accepted where it is a good RS256 or ES256 one, and nowhere else',
+  async () => {
+    const seen = { good: 0, bad: 0 };
+    for (const group of groups) {
+      const keys = group.public ? [group.public] : secretsOf(group).length > 0 ? keysOf(group) : [];
+      if (keys.length === 0) continue;
+      const upright = group.public !== undefined;
+      for (const { tcId, comment, jws, result } of group.tests) {
+        if (jws === undefined) continue;
+        const label = `${group.comment} ${tcId} ${comment}`;
+        const reason = await reasonByKeySet(jws, keys);
+        const good =
+          upright && result === 'valid' && !strayCharacter.has(comment) && isByPublicKey(group.public);
+        if (good) expect(reason, label).toMatch(/audience|malformed/);
+        else expect(reason, label).toMatch(/malformed|base64url|header|algorithm|signature|no key|not known/);
+        if (!good) seen.bad += 1;
+        else if (reason.includes('audience')) seen.good += 1;
+      }
+    }
+    expect(seen.good).toBeGreaterThan(10);
+    expect(seen.bad).toBeGreaterThan(300);
+  },
+);
+
+function keysOf({ private: key }: Group): readonly Key[] {
+  return key === undefined ? [] : 'keys' in key ? key.keys : [key];
+}
+
+const isByPublicKey = (key: Key | undefined) => key?.alg === 'RS256' || key?.alg === 'ES256';
+
+async function reasonByKeySet(jws: unknown, keys: readonly Key[]): Promise<string> {
+  await using issuer = await startIssuer();
+  issuer.answer = { text: JSON.stringify({ keys }) };
+  const verifier = createTokenVerifier({ jwks: { url: issuer.url }, audience: 'reg', issuer: 'reg' });
+  try {
+    await verifier.verify(typeof jws === 'string' ? jws : JSON.stringify(jws));
+    return 'accepted';
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    verifier.close();
+  }
+}
 
 function isHs256(jws: unknown): boolean {
   const header = Buffer.from(String(jws).split('.')[0] ?? '', 'base64url').toString();

@@ -39,7 +39,11 @@ class NodeBody implements Body {
   start(sink: BodySink): void {
     const message = this.#message;
     this.#sink = sink;
-    if (message.readableEnded || message.destroyed) {
+    if (message.destroyed && !message.readableEnded) {
+      sink.fail(message.errored ?? new Error('the client left'));
+      return;
+    }
+    if (message.readableEnded) {
       sink.fail(regError('internal', 'the body was read before the gateway: mount it before body parsers'));
       return;
     }
@@ -47,7 +51,7 @@ class NodeBody implements Body {
     message.on('data', (chunk: Buffer) => {
       if (this.#sink?.chunk(chunk) === false) message.pause();
     });
-    message.on('end', () => this.#sink?.end());
+    message.on('end', () => this.#sink?.end(message.rawTrailers));
     message.on('error', (error) => this.#sink?.fail(error)); // 'aborted' comes as an error too
   }
 

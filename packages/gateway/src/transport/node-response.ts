@@ -59,7 +59,21 @@ export class NodeResponse implements GatewayResponse {
     if (this.gone || this.#response.headersSent) return;
     const closes = this.#closing() || this.#leavesTooMuch();
     this.#bodiless = status === 204 || status === 304 || this.#message.method === 'HEAD';
-    this.#response.writeHead(status, closes ? [...headers, 'Connection', 'close'] : (headers as string[]));
+    // Never chunked to HTTP/1.0 (RFC 9112 §6.1), where node would for `TE: chunked`.
+    if (this.#message.httpVersion !== '1.1') this.#response.useChunkedEncodingByDefault = false;
+    const fields = this.#isChunked(headers) ? headers : withoutTrailer(headers);
+    this.#response.writeHead(status, closes ? [...fields, 'Connection', 'close'] : (fields as string[]));
+  }
+
+  /** As node decides it; it throws at a `Trailer` that no trailers can follow. */
+  #isChunked(headers: RawHeaders): boolean {
+    if (this.#bodiless || !this.#response.useChunkedEncodingByDefault) return false;
+    return headerValues(headers, 'content-length').length === 0;
+  }
+
+  trailers(fields: RawHeaders): void {
+    if (this.gone || !this.#response.chunkedEncoding) return;
+    this.#response.addTrailers(pairsOf(fields));
   }
 
   flush(): void {
@@ -153,6 +167,15 @@ export class NodeResponse implements GatewayResponse {
     message.on('data', count).on('end', finish).on('error', finish).resume();
     if (isWhole && isOurTurn) socket.end();
   }
+}
+
+function withoutTrailer(headers: RawHeaders): RawHeaders {
+  if (headerValues(headers, 'trailer').length === 0) return headers;
+  return headers.filter((_, at) => headers[at - (at % 2)]?.toLowerCase() !== 'trailer');
+}
+
+function pairsOf(fields: RawHeaders): [string, string][] {
+  return fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? '']] : []));
 }
 
 function latin1Of({ buffer, byteOffset, byteLength }: Uint8Array): string {

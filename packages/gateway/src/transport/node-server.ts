@@ -12,12 +12,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import { regError, toProblem } from '@reg/schema/problem';
 import type { GatewayRequest, GatewayResponse } from '../exchange.ts';
 import { type Refusal, refuse } from '../stages/refusal.ts';
+import { handBack, hasAnswerUnderWay } from './hand-back.ts';
 import { viewRequest } from './node-request.ts';
 import { NodeResponse } from './node-response.ts';
-import { type Upgrade, upgradableMessage, viewUpgrade } from './node-upgrade.ts';
+import { isWebSocket, type Upgrade, upgradableMessage, viewUpgrade } from './node-upgrade.ts';
 
 export type Handle = (request: GatewayRequest, response: GatewayResponse) => Promise<void>;
 export type NodeHandler = (message: IncomingMessage, response: ServerResponse) => void;
+
+export type NodeUpgradeHandler = (message: IncomingMessage, socket: Socket, early: Buffer) => void;
 
 export interface ListenOptions {
   /** @default '127.0.0.1' */
@@ -28,6 +31,8 @@ export interface ListenOptions {
 
 export interface NodeTransport {
   readonly handler: NodeHandler;
+  /** For a server that is not ours: what is no WebSocket goes back to it. */
+  readonly upgrade: NodeUpgradeHandler;
   /** @throws the error of `net.Server.listen`: `EADDRINUSE`, `EACCES` */
   listen(options: ListenOptions): Promise<{ url: string; port: number }>;
   /** Takes no more; finishes what is in flight, at most `withinMs`. */
@@ -79,8 +84,17 @@ export function createNodeTransport(handle: Handle): NodeTransport {
 
   const handler: NodeHandler = (message, response) => serve(message, response, false);
 
+  const upgrade: NodeUpgradeHandler = (message, socket, early) => {
+    if (hasAnswerUnderWay(message, socket)) socket.destroy();
+    else if (isWebSocket(message)) serveUpgrade(message, socket, early);
+    else if (!handBack(message, socket, early)) {
+      answerRaw(socket, refuse('malformed_request', 'the only upgrade taken here is to a WebSocket'));
+    }
+  };
+
   return {
     handler,
+    upgrade,
     async listen({ host = '127.0.0.1', port }) {
       const server = createServer({
         IncomingMessage: upgradableMessage(isBusy),

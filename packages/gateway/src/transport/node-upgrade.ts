@@ -39,7 +39,7 @@ export function upgradableMessage(isBusy: (socket: Socket) => boolean): typeof I
 }
 
 /** RFC 6455 §4.1. Without a body: behind it the other protocol would begin, which two may read differently. */
-function isWebSocket({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
+export function isWebSocket({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
   const valuesOf = (name: string) => headerValues(rawHeaders, name);
   return (
     method === 'GET' &&

@@ -5,19 +5,20 @@
 //
 // undici's first handler interface is used on purpose: it gives header fields as they came (a list),
 // where the newer one has joined them into an object already.
-
-import type { Body, BodySink, Payload } from '../exchange.ts';
-import type { RawHeaders } from '../headers/raw-headers.ts';
+import type { Readable } from 'node:stream';
+import type { Body, BodySink } from '../exchange.ts';
+import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { FailedAttempt } from './may-retry.ts';
-import { RequestStream } from './request-stream.ts';
+import type { RequestBody } from './request-body.ts';
 
 export interface Answer {
   readonly kind: 'answer';
   readonly status: number;
   /** As the upstream sent them. */
   readonly headers: RawHeaders;
+  /** It gives its trailers as they came. */
   readonly body: Body;
 }
 
@@ -34,7 +35,9 @@ export interface AttemptOptions {
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
-  readonly payload: Payload | undefined;
+  /** Which of a chunked body's trailers go along. */
+  readonly keptTrailers: (trailers: RawHeaders) => RawHeaders;
+  readonly body: RequestBody | undefined;
   /** Until the head of the answer is there. */
   readonly timeoutMs: number;
 }
@@ -60,17 +63,26 @@ export class Attempt implements Body {
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #bodyless = false;
+  readonly #body: RequestBody | undefined;
+  readonly #keptTrailers: AttemptOptions['keptTrailers'];
+  #trailers: RawHeaders = [];
   #failure: Error | undefined;
 
-  constructor({ pool, fresh, method, path, headers, payload, timeoutMs }: AttemptOptions) {
+  constructor({ pool, fresh, method, path, headers, body, keptTrailers, timeoutMs }: AttemptOptions) {
     this.result = new Promise((resolve) => {
       this.#settle = resolve;
     });
     this.#method = method;
     this.#pool = pool;
     this.#connection = pool.take(fresh);
-    const body = payload ? new RequestStream(payload) : null;
-    this.#connection.dispatch({ method, path, headers, body, headersTimeout: timeoutMs }, this);
+    this.#body = body;
+    this.#keptTrailers = keptTrailers;
+    const send = (sent: Buffer | Readable | null) => {
+      if (this.#cancelled) pool.drop(this.#connection);
+      else this.#connection.dispatch({ method, path, headers, body: sent, headersTimeout: timeoutMs }, this);
+    };
+    if (body) body.arrive(send);
+    else send(null);
   }
 
   // What undici calls.
@@ -87,12 +99,22 @@ export class Attempt implements Body {
     this.#bytesBefore = this.#connection.bytesRead();
   }
 
+  /** The body is written, but for its end. */
+  onRequestSent(): void {
+    const trailers = this.#body?.trailers ?? [];
+    if (trailers.length > 0) this.#connection.ending(this.#keptTrailers(trailers));
+  }
+
   onHeaders(status: number, fields: Buffer[], resume: () => void): boolean {
     if (status < 200) return true; // 102, 103: of the upstream's connection (RFC 9110 §15.2)
+    this.#bodyless = this.#method === 'HEAD' || status === 204 || status === 304;
+    const headers = fields.map(fieldText);
+    if (!this.#bodyless && isCoded(headers)) {
+      this.#abort?.(new Error('its Transfer-Encoding was not asked for, and nobody here undoes it'));
+      return false;
+    }
     this.#state = 'answering';
     this.#resume = resume;
-    this.#bodyless = this.#method === 'HEAD' || status === 204 || status === 304;
-    const headers = fields.map((field) => field.toString('latin1'));
     this.#settle({ kind: 'answer', status, headers, body: this });
     return true;
   }
@@ -104,10 +126,11 @@ export class Attempt implements Body {
     return this.#earlyBytes < maxEarlyBytes;
   }
 
-  onComplete(): void {
+  onComplete(trailers: readonly (Buffer | string)[] | null): void {
     this.#state = 'done';
+    this.#trailers = trailers?.map(fieldText) ?? [];
     this.#pool.give(this.#connection);
-    if (!this.#bodyless) this.#sink?.end();
+    if (!this.#bodyless) this.#sink?.end(this.#trailers);
   }
 
   onError(error: Error): void {
@@ -136,7 +159,7 @@ export class Attempt implements Body {
     const wasFull = this.#earlyBytes >= maxEarlyBytes;
     this.#early = [];
     if (this.#failure) sink.fail(this.#failure);
-    else if (this.#state === 'done') sink.end();
+    else if (this.#state === 'done') sink.end(this.#trailers);
     else if (wasFull && more) this.resume();
   }
 
@@ -161,4 +184,17 @@ export class Attempt implements Body {
   #reached(): FailedAttempt['reached'] {
     return this.#connection.bytesRead() > this.#bytesBefore ? 'answering' : 'sent';
   }
+}
+
+/** A name or a value. undici's types say text of trailers; what comes are bytes, with the white space behind. */
+function fieldText(field: Buffer | string): string {
+  const text = typeof field === 'string' ? field : field.toString('latin1');
+  const last = text.charCodeAt(text.length - 1);
+  return last === 0x20 || last === 0x09 ? text.trimEnd() : text;
+}
+
+/** Of more than chunks (RFC 9112 §6.1): the client would take the coded bytes for the content. */
+function isCoded(headers: RawHeaders): boolean {
+  const codings = headerValues(headers, 'transfer-encoding');
+  return codings.length > 1 || (codings[0] ?? 'chunked').toLowerCase() !== 'chunked';
 }

@@ -2,7 +2,7 @@
 import {
   type Connected,
   type Connection,
-  type ConnectionTimes,
+  type ConnectionRules,
   connectTo,
   openConnection,
 } from './connection.ts';
@@ -26,7 +26,7 @@ export interface ConnectionPool {
   destroy(): void;
 }
 
-export function createConnectionPool(origin: string, times: ConnectionTimes): ConnectionPool {
+export function createConnectionPool(origin: string, rules: ConnectionRules): ConnectionPool {
   const idle: Connection[] = [];
   const open = new Set<Connection>();
   let retired = false;
@@ -46,11 +46,11 @@ export function createConnectionPool(origin: string, times: ConnectionTimes): Co
   return {
     origin,
     drop,
-    connect: (connected) => connectTo(origin, times, connected),
+    connect: (connected) => connectTo(origin, rules, connected),
     take(fresh) {
       const warm = fresh ? undefined : idle.pop();
       if (warm) return warm;
-      const connection = openConnection(origin, times, forget);
+      const connection = openConnection(origin, rules, forget);
       open.add(connection);
       return connection;
     },

@@ -1,5 +1,5 @@
 // One pool per origin, shared by every upstream that names it, closed when the last one is gone.
-import type { ConnectionTimes } from './connection.ts';
+import type { ConnectionRules } from './connection.ts';
 import { type ConnectionPool, createConnectionPool } from './connection-pool.ts';
 
 export interface ConnectionPools {
@@ -10,13 +10,13 @@ export interface ConnectionPools {
   destroy(): void;
 }
 
-export function createConnectionPools(times: ConnectionTimes): ConnectionPools {
+export function createConnectionPools(rules: ConnectionRules): ConnectionPools {
   const pools = new Map<string, { readonly pool: ConnectionPool; users: number }>();
   return {
     acquire(origin) {
       let entry = pools.get(origin);
       if (!entry) {
-        entry = { pool: createConnectionPool(origin, times), users: 0 };
+        entry = { pool: createConnectionPool(origin, rules), users: 0 };
         pools.set(origin, entry);
       }
       entry.users++;

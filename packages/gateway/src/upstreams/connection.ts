@@ -1,11 +1,13 @@
 // One connection to an upstream: an undici Client of its own, so that we know of each request whether it
 // was sent and whether a byte came back, which decides if it may be sent again.
 import type { Socket } from 'node:net';
-import { buildConnector, Client, type Dispatcher } from 'undici';
+import { Client, type Dispatcher } from 'undici';
+import type { RawHeaders } from '../headers/raw-headers.ts';
+import { type AmendedWrites, amendWrites } from './amend-writes.ts';
+import { type ConnectRules, createConnector } from './connector.ts';
 import { skipContinue } from './skip-continue.ts';
 
-export interface ConnectionTimes {
-  readonly connectTimeoutMs: number;
+export interface ConnectionRules extends ConnectRules {
   /** Idle time where the upstream says none. Node's own server closes after 5 s: ours must be shorter. */
   readonly idleMs: number;
 }
@@ -17,6 +19,8 @@ export interface Connection {
   bytesRead(): number;
   /** To be called when a request is about to be written. */
   sending(): void;
+  /** To be called when all of a chunked body was written but its end. */
+  ending(trailers: RawHeaders): void;
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
   /** Ends at once, whatever is on it. */
   destroy(): void;
@@ -25,9 +29,9 @@ export interface Connection {
 export type Connected = (...result: [error: Error, socket: null] | [error: null, socket: Socket]) => void;
 
 /** A bare connection, under the rules of all others. */
-export function connectTo(origin: string, { connectTimeoutMs }: ConnectionTimes, connected: Connected): void {
+export function connectTo(origin: string, rules: ConnectionRules, connected: Connected): void {
   const { protocol, host, hostname, port } = new URL(origin);
-  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+  const connect = createConnector(rules);
   connect({ protocol, host, port, hostname: hostname.replace(/^\[|\]$/g, '') }, (...result) =>
     connected(...result),
   );
@@ -36,17 +40,18 @@ export function connectTo(origin: string, { connectTimeoutMs }: ConnectionTimes,
 /** @param onClosed its socket is gone */
 export function openConnection(
   origin: string,
-  { connectTimeoutMs, idleMs }: ConnectionTimes,
+  rules: ConnectionRules,
   onClosed: (connection: Connection) => void,
 ): Connection {
-  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+  const connect = createConnector(rules);
   let socket: Socket | undefined;
   let expectHead: (() => void) | undefined;
+  let writes: AmendedWrites | undefined;
   let requests = 0;
   const client = new Client(origin, {
     // No limit on an idle body: events may be minutes apart, and TCP keep-alive finds a dead peer.
     bodyTimeout: 0,
-    keepAliveTimeout: idleMs,
+    keepAliveTimeout: rules.idleMs,
     pipelining: 1, // one slow answer must not hold others
     connect: (options, callback) =>
       connect(options, (...result) => {
@@ -55,6 +60,7 @@ export function openConnection(
           socket = opened;
           requests = 0;
           expectHead = skipContinue(opened);
+          writes = amendWrites(opened);
           callback(null, opened);
         } else callback(error, null);
       }),
@@ -67,7 +73,9 @@ export function openConnection(
     sending() {
       requests++;
       expectHead?.();
+      writes?.expectHead();
     },
+    ending: (trailers) => writes?.expectEnd(trailers),
     dispatch: (options, handler) => void client.dispatch(options, handler),
     destroy: () => void client.destroy().catch(() => undefined), // it was closed already
   };

@@ -3,11 +3,14 @@
 import type { Endpoint, Instance } from '@reg/schema';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { ConnectionPools } from './connection-pools.ts';
+import type { FailedAttempt } from './may-retry.ts';
 
 /** Learned by trying; shared by all records of one run. */
 interface Condition {
   /** A connection failed: others are preferred until then (milliseconds since 1970). */
   avoidUntil: number;
+  /** The last attempt that got no answer, to tell of it. */
+  lastFailure?: FailedAttempt & { readonly at: number };
 }
 
 /** One address that speaks HTTP. */
@@ -29,6 +32,8 @@ export interface Upstream {
   /** In the order of the registration. A queue (`amqp`) is none. */
   readonly targets: readonly Target[];
   readonly condition: Condition;
+  /** What callers are told with every answer, where it is to end: name, value, name, value. */
+  readonly notice: readonly string[];
   /** Milliseconds since 1970: only an earlier epoch knew it, and then it goes. Undefined: it is listed. */
   readonly staleUntil: number | undefined;
 }
@@ -41,8 +46,16 @@ export function createUpstream(
 ): Upstream {
   const targets = instance.endpoints.flatMap((endpoint) => targetOf(endpoint, pools) ?? []);
   const sameRun = before?.instance.generation === instance.generation;
-  const condition = before && sameRun ? before.condition : { avoidUntil: 0 };
-  return { instance, targets, condition, staleUntil: undefined };
+  const condition: Condition = before && sameRun ? before.condition : { avoidUntil: 0 };
+  return { instance, targets, condition, notice: noticeOf(instance), staleUntil: undefined };
+}
+
+/** RFC 9745 has seconds since 1970, RFC 8594 an HTTP-date. */
+function noticeOf({ deprecated, registeredAt }: Instance): string[] {
+  if (!deprecated) return [];
+  const { sunset, since = registeredAt } = deprecated;
+  const sinceSeconds = Math.floor(Math.min(since, sunset) / 1_000);
+  return ['Deprecation', `@${sinceSeconds}`, 'Sunset', new Date(sunset).toUTCString()];
 }
 
 /** Gives its pools back; they close when no other upstream uses them and what is in flight has finished. */

@@ -1,7 +1,7 @@
 // The HTTP API as an Express app. Its routes are read off the contract; rules are in ../registry.ts.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { contract, type OperationName, regError } from '@reg/schema';
+import { contract, type GatewayReasons, type OperationName, regError } from '@reg/schema';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
@@ -13,18 +13,28 @@ import { type Answer, type ChangesAnswer, createHandlers, type Handlers } from '
 import { readInput } from './input.ts';
 import { type Log, logErrors } from './log.ts';
 import { problemAnswer } from './problem.ts';
+import { createReasonHandlers, healthAlone } from './reasons.ts';
 import { respond } from './respond.ts';
 
-export interface RegistryAppOptions {
-  readonly registry: Registry;
+interface ApiOptions {
   /** Who may call. @default everybody, on this machine alone: only a `Host` that is a loopback name is taken */
   readonly credentials?: Credentials | undefined;
   /** Called with a line per request and per fault of ours. @default errors go to the console */
   readonly log?: Log | undefined;
-  /** How often a stream of changes gets a comment. @default 5_000 */
-  readonly keepAliveMs?: number | undefined;
   /** Ends the streams of changes, and the wait of whoever waits for one; other requests are not touched. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface RegistryAppOptions extends ApiOptions {
+  readonly registry: Registry;
+  /** How often a stream of changes gets a comment. @default 5_000 */
+  readonly keepAliveMs?: number | undefined;
+  /** The gateway in the same process: health is of both, and it explains. Asked at each request. @default none */
+  readonly gateway?: (() => GatewayReasons | undefined) | undefined;
+}
+
+export interface AdminAppOptions extends ApiOptions {
+  readonly gateway: GatewayReasons;
 }
 
 /**
@@ -34,12 +44,32 @@ export interface RegistryAppOptions {
  * It does not limit heads, times or connections: `createRegistryServer` does.
  */
 export function registryApp(options: RegistryAppOptions): RequestListener {
-  const { registry, log = logErrors, keepAliveMs = 5_000, signal = new AbortController().signal } = options;
+  const { registry, keepAliveMs = 5_000, signal = new AbortController().signal } = options;
+  const { gateway = () => undefined } = options;
+  const handlers = createHandlers(registry, { gateway, signal });
   const clock = createSystemClock();
-  const handlers = createHandlers(registry);
-  const askerOf = createCredentials(options.credentials);
-  const endOf = createEndings(signal);
   const streamChanges = createChangeStreams({ registry, clock, keepAliveMs, signal });
+  return apiOf(handlers, streamChanges, { ...options, signal });
+}
+
+/** What a gateway alone says of itself: its part of the same API, under the same guard. */
+export function adminApp({ gateway, ...options }: AdminAppOptions): RequestListener {
+  const handlers = createReasonHandlers(
+    () => healthAlone(gateway),
+    () => gateway,
+  );
+  return apiOf(handlers, undefined, options);
+}
+
+/** A route for each operation that has a handler. */
+function apiOf(
+  handlers: Partial<Handlers>,
+  streamChanges: ReturnType<typeof createChangeStreams> | undefined,
+  { credentials, log = logErrors, signal = new AbortController().signal }: ApiOptions,
+): RequestListener {
+  const clock = createSystemClock();
+  const askerOf = createCredentials(credentials);
+  const endOf = createEndings(signal);
 
   const app = express();
   app.disable('x-powered-by').enable('case sensitive routing').enable('strict routing');
@@ -53,11 +83,11 @@ export function registryApp(options: RegistryAppOptions): RequestListener {
       const status = response.headersSent ? response.statusCode : 0;
       log({ kind: 'access', requestId, method, path, status, ms: clock.now() - startedAt });
     });
-    guard(request, originalUrl, options.credentials ? 'any' : 'loopback');
+    guard(request, originalUrl, credentials ? 'any' : 'loopback');
     next();
   });
 
-  for (const [path, names] of operationsByPath()) {
+  for (const [path, names] of operationsByPath(handlers)) {
     const route = app.route(path.replace(/\{(\w+)\}/g, ':$1'));
     for (const name of names) {
       const method = contract[name].method.toLowerCase() as Lowercase<
@@ -65,8 +95,9 @@ export function registryApp(options: RegistryAppOptions): RequestListener {
       >;
       route[method](async (request: Request, response: Response) => {
         const asker = askerOf(name, request); // before anything of a body is read
-        const answer = await perform(handlers, name, request, response, endOf, asker);
-        if ('after' in answer) await streamChanges(response, answer, requestIdOf(response));
+        const all = handlers as Handlers; // only what it has is routed
+        const answer = await perform(all, name, request, response, endOf, asker);
+        if ('after' in answer) await streamChanges?.(response, answer, requestIdOf(response));
         else respond(request, response, answer);
       });
     }
@@ -111,9 +142,9 @@ async function perform<Name extends OperationName>(
   return await handlers[name](input, () => endOf(response), asker);
 }
 
-function operationsByPath(): Map<string, OperationName[]> {
+function operationsByPath(handlers: Partial<Handlers>): Map<string, OperationName[]> {
   const byPath = new Map<string, OperationName[]>();
-  for (const name of Object.keys(contract) as OperationName[]) {
+  for (const name of Object.keys(handlers) as OperationName[]) {
     const { path } = contract[name];
     byPath.set(path, [...(byPath.get(path) ?? []), name]);
   }

@@ -60,6 +60,17 @@ test.each<[unknown, ...string[]]>([
   await refuses(api, { method: 'PUT', path, body }, fields);
 });
 
+test.each([
+  [{ loopUtilization: 1.1, loopDelayMs: 0 }, 'load.loopUtilization'],
+  [{ loopUtilization: 0, loopDelayMs: -1 }, 'load.loopDelayMs'],
+  [{ loopUtilization: 0, loopDelayMs: 0, memory: 1 }, 'load.memory'],
+  [{ loopDelayMs: 0 }, 'load.loopUtilization'],
+  ['busy', 'load'],
+])('a renewal with the load %j names the field %s', async (load, field) => {
+  await using api = await startApi();
+  await refuses(api, { method: 'PUT', path: `${path}/lease`, body: { generation: 1, load } }, [field]);
+});
+
 test('all faults are told at once, and twenty at most', async () => {
   await using api = await startApi();
   const request = { method: 'PUT', path: `${path}?nope=1`, body: { url: 'x' } };

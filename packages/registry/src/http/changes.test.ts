@@ -181,7 +181,7 @@ test('a comment tells that both sides are there, and renewals wake nobody', asyn
   await using api = await startApi({ keepAliveMs: 10 });
   const { generation } = await api.registry.register(name, bodyOf({ lease: { ttlMs: 60_000 } }));
   await using reader = await follow(api);
-  await api.registry.renew(name, generation);
+  await api.registry.renew(name, generation, { load: { loopUtilization: 1, loopDelayMs: 9_000 } });
   await eventually(
     () => reader.text(),
     (text) => text.includes(': keep-alive\n\n: keep-alive\n\n'),

@@ -1,6 +1,14 @@
 // Every code that the contract declares is provoked, for every operation, on a real socket; and a refused
 // request changes nothing. The last tests fail when a code is declared and no case provokes it.
-import { type OperationName, operations, type ProblemCode, possibleCodes, problems } from '@reg/schema';
+import {
+  type GatewayReasons,
+  type OperationName,
+  operations,
+  type ProblemCode,
+  possibleCodes,
+  problems,
+  summarize,
+} from '@reg/schema';
 import { expect, test } from 'vitest';
 import { credentials, signed } from '../../../../tests/support/registry-token.ts';
 import { type Clock, createSystemClock } from '../clock.ts';
@@ -48,6 +56,7 @@ const plain: Record<OperationName, Request> = {
   changes: { path: '/v1/changes' },
   reportApplied: { method: 'PUT', path: '/v1/gateways/one', body: { epoch: 'e', revision: 1 } },
   health: { path: '/v1/health' },
+  explain: { path: '/v1/explain?target=/tickets' },
   openapi: { path: '/v1/openapi.json' },
 };
 const names = Object.keys(plain) as OperationName[];
@@ -74,10 +83,25 @@ const asked = (request: Request, token: string): Request => ({
   ...request,
   headers: { Authorization: `Bearer ${token}` },
 });
+const fault = () => {
+  throw new Error('secret: hunter2');
+};
+const faultyGateway: GatewayReasons = { health: fault, explain: fault };
+
+/** It has heard of no registry yet. */
+const gatewayAtStart: GatewayReasons = {
+  ...faultyGateway,
+  health: () => ({
+    ...summarize([{ code: 'no_catalog', text: 'no snapshot of the registry yet' }], []),
+    stale: false,
+    routes: 0,
+  }),
+};
 
 const common: Case[] = names.flatMap((operation) => {
   const request = plain[operation];
-  const internal: Case = { operation, code: 'internal', request, options: { between: faulty } };
+  const options = operation === 'explain' ? { gateway: faultyGateway } : { between: faulty };
+  const internal: Case = { operation, code: 'internal', request, options };
   const all: Case[] = [
     {
       operation,
@@ -300,6 +324,12 @@ const rules: Case[] = [
       await api.store.close();
     },
     request: move('/tickets', 'tickets', 'next'),
+  },
+  {
+    operation: 'health',
+    code: 'not_ready',
+    options: { gateway: gatewayAtStart },
+    request: { path: '/v1/health?check=ready' },
   },
   { operation: 'getService', code: 'service_not_found', request: plain.getService },
   { operation: 'changes', code: 'compacted', request: { path: '/v1/changes?after=otherepoch.1' } },

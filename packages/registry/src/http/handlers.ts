@@ -4,6 +4,7 @@ import type { Registry } from '../registry.ts';
 import type { Asker } from './credentials.ts';
 import { listingEtag, matchesEtag } from './etag.ts';
 import type { Input } from './input.ts';
+import { createReasonHandlers, type GatewayBeside, healthBeside } from './reasons.ts';
 
 export interface Answer<Content = unknown> {
   readonly status: number;
@@ -40,7 +41,13 @@ export type Handlers = {
 /** A long poll that names no `wait`. */
 const defaultPollMs = 30_000;
 
-export function createHandlers(registry: Registry): Handlers {
+export interface Beside {
+  readonly gateway: GatewayBeside;
+  /** The API is closing. */
+  readonly signal: AbortSignal;
+}
+
+export function createHandlers(registry: Registry, { gateway, signal }: Beside): Handlers {
   let document: Reply<'openapi'> | undefined; // made when it is first asked for, which is mostly never
 
   async function waitToRead({ seen, after, wait = defaultPollMs }: ReadQuery, ended: () => AbortSignal) {
@@ -55,7 +62,7 @@ export function createHandlers(registry: Registry): Handlers {
       return { status: created ? 201 : 200, content: reply };
     },
     async renew({ parameters, body }, _, { writer }) {
-      return ok(await registry.renew(parameters, body.generation, writer));
+      return ok(await registry.renew(parameters, body.generation, { load: body.load, writer }));
     },
     async renewMany({ body }, _, { writer }) {
       return ok(await registry.renewMany(body.renewals, writer));
@@ -93,10 +100,7 @@ export function createHandlers(registry: Registry): Handlers {
       registry.reportApplied(parameters.id, body);
       return ok({});
     },
-    health(_input, _ended, { mayRead }) {
-      const health = registry.health();
-      return ok(mayRead ? health : { status: health.status });
-    },
+    ...createReasonHandlers(() => healthBeside(registry, gateway, signal.aborted), gateway),
     openapi() {
       document ??= { ...openapi() };
       return ok(document);

@@ -28,7 +28,8 @@ test('the life of an instance, each answer in the shape that the contract promis
   expect(first.leaseUntil).toBeTypeOf('number');
 
   const { generation } = first;
-  await replyTo(api, 'renew', { path: `${path}/lease`, body: { generation } });
+  const load = { loopUtilization: 0.25, loopDelayMs: 12 };
+  await replyTo(api, 'renew', { path: `${path}/lease`, body: { generation, load } });
   const renewals = [
     { service: 'tickets', id: 'one', generation },
     { service: 'nobody', id: 'one', generation },
@@ -38,6 +39,7 @@ test('the life of an instance, each answer in the shape that the contract promis
 
   const list = await replyTo(api, 'listServices', { path: '/v1/services' });
   const one = await replyTo(api, 'getService', { path: '/v1/services/tickets' });
+  expect(one.instances).toMatchObject([{ load }]);
   const snapshot = await replyTo(api, 'snapshot', { path: '/v1/snapshot' });
   expect([list.revision, one.revision, snapshot.revision]).toEqual(Array(3).fill(first.revision));
 

@@ -1,19 +1,22 @@
 // The API on a socket of its own: limits on heads, times and connections, and an end that is quick.
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { regError } from '@reg/schema';
-import { type RegistryAppOptions, registryApp } from './app.ts';
+import { type AdminAppOptions, adminApp, type RegistryAppOptions, registryApp } from './app.ts';
 import { isLoopbackName } from './guard.ts';
 import { logErrors } from './log.ts';
 import { answerUnreadable, followAnswers } from './unreadable.ts';
 
-export interface RegistryServerOptions extends Omit<RegistryAppOptions, 'signal'> {
+interface ListenOptions {
   /** An address or `localhost`; beyond loopback only with `credentials`. @default '127.0.0.1' */
   readonly host?: string | undefined;
   /** 0: any free one. */
   readonly port: number;
 }
+
+export interface RegistryServerOptions extends Omit<RegistryAppOptions, 'signal'>, ListenOptions {}
+export interface AdminServerOptions extends Omit<AdminAppOptions, 'signal'>, ListenOptions {}
 
 export interface RegistryServer {
   /** `http://127.0.0.1:3100` */
@@ -37,18 +40,30 @@ const maxConnections = 10_000;
 const maxClosingMs = 2_000;
 
 /** @throws node's listen error (`EADDRINUSE`, `EACCES`), with its `port`; `invalid_request`: beyond loopback without credentials */
-export async function createRegistryServer({
-  host = '127.0.0.1',
-  port,
-  log = logErrors,
-  ...options
-}: RegistryServerOptions): Promise<RegistryServer> {
+export function createRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
+  return serve((signal) => registryApp({ ...options, signal }), options);
+}
+
+/** `GET /v1/health` and `GET /v1/explain` of a gateway that has no registry in its process. @throws as above */
+export function createAdminServer(options: AdminServerOptions): Promise<RegistryServer> {
+  return serve((signal) => adminApp({ ...options, signal }), options);
+}
+
+async function serve(
+  appOf: (closing: AbortSignal) => RequestListener,
+  {
+    host = '127.0.0.1',
+    port,
+    log = logErrors,
+    credentials,
+  }: ListenOptions & Pick<RegistryAppOptions, 'log' | 'credentials'>,
+): Promise<RegistryServer> {
   const name = host.includes(':') ? `[${host}]` : host;
-  if (!options.credentials && !isLoopbackName(name)) {
+  if (!credentials && !isLoopbackName(name)) {
     throw regError('invalid_request', `host ${host} is no loopback address, and there are no credentials`);
   }
   const closing = new AbortController();
-  const app = registryApp({ ...options, log, signal: closing.signal });
+  const app = appOf(closing.signal);
   const server = createServer(limits, app);
   server.maxConnections = maxConnections;
   server.maxHeadersCount = 0; // else node drops what is beyond 2,000 in silence; maxHeaderSize bounds them

@@ -1,9 +1,9 @@
 // For the tests of this folder: a real registry behind a real server, and requests that say exactly what
 // they are told to, also what no well-behaved client would.
 import { once } from 'node:events';
-import { type OutgoingHttpHeaders, request } from 'node:http';
+import { type Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
-import type { Problem } from '@reg/schema';
+import type { GatewayReasons, Problem } from '@reg/schema';
 import { createMemoryStore } from '../memory-store.ts';
 import { createRegistry, type Registry, type RegistryOptions } from '../registry.ts';
 import type { Store } from '../store.ts';
@@ -44,12 +44,15 @@ export interface TestApiOptions extends Partial<RegistryOptions> {
   readonly logCapacity?: number;
   readonly keepAliveMs?: number;
   readonly credentials?: Credentials | undefined;
+  /** Beside the registry. */
+  readonly gateway?: GatewayReasons;
   /** What stands between the server and the registry. */
   readonly between?: (registry: Registry) => Registry;
 }
 
 export async function startApi({
   keepAliveMs,
+  gateway,
   logCapacity = 10_000,
   credentials,
   between = (registry) => registry,
@@ -61,6 +64,7 @@ export async function startApi({
   const log = (line: AccessLine | ErrorLine) => void lines.push(line);
   const server = await createRegistryServer({
     registry: between(registry),
+    gateway: () => gateway,
     port: 0,
     log,
     keepAliveMs,
@@ -85,6 +89,7 @@ export async function startApi({
 export async function send(
   port: number,
   { method = 'GET', path, headers = {}, body }: Request,
+  agent: Agent | false = false,
 ): Promise<Reply> {
   const isText = typeof body === 'string' || body instanceof Uint8Array;
   const bytes =
@@ -94,7 +99,7 @@ export async function send(
     port,
     method,
     path,
-    agent: false,
+    agent,
     headers: {
       ...(bytes && { 'Content-Type': 'application/json', 'Content-Length': bytes.length }),
       ...headers,

@@ -35,9 +35,9 @@ export function deafTo(dead: readonly ListedRun[], registry: Registry): Registry
       const { generation, leaseUntil } = run;
       return { instanceId: name.id, generation, leaseUntil, ...registry.position(), created: false };
     },
-    async renew(name, generation, writer) {
+    async renew(name, generation, options) {
       const run = find(name, { generation });
-      return run ? { leaseUntil: run.leaseUntil } : registry.renew(name, generation, writer);
+      return run ? { leaseUntil: run.leaseUntil } : registry.renew(name, generation, options);
     },
     async renewMany(renewals, writer) {
       return { results: (await Promise.all(renewals.map((one) => renewOne(one, writer)))).flat() };

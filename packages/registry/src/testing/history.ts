@@ -220,6 +220,7 @@ function compare({ registry, model }: World): void {
   const said = registry.listServices().services.map((service) => ({
     name: service.name,
     url: service.url,
+    formerUrls: service.formerUrls ?? [],
     roles: JSON.stringify(service.authorizedRoles),
     instances: service.instances.map(({ instanceId, generation, state, leaseUntil }) => ({
       id: instanceId,
@@ -228,9 +229,10 @@ function compare({ registry, model }: World): void {
       leaseUntil,
     })),
   }));
-  const expected = model.services.map(({ name, url, roles }) => ({
+  const expected = model.services.map(({ name, url, formerUrls, roles }) => ({
     name,
     url,
+    formerUrls,
     roles,
     instances: model.instances
       .filter(({ service }) => service === name)

@@ -17,6 +17,8 @@ interface ModelService {
   name: string;
   slug: string;
   url: string;
+  /** Its paths before it was moved, the last one first. */
+  formerUrls: string[];
   roles: string;
   emptySince: number | undefined;
 }
@@ -106,13 +108,14 @@ export function createModel(): Model {
       if ('refused' in fenced) return fenced;
       const roles = JSON.stringify(body.authorizedRoles);
       const service = serviceNamed(name.service);
-      const urlDiffers = service?.url !== body.url;
+      const isFormer = service?.formerUrls.includes(body.url) && !body.redefine;
+      const url = service && isFormer ? service.url : body.url;
+      const urlDiffers = service?.url !== url;
       const differs = urlDiffers || service?.roles !== roles;
       const hasOthers = alive(name.service).some((one) => one.id !== name.id);
       if (differs && hasOthers && !body.redefine) return { refused: 'registration_conflict' };
-      if (urlDiffers && (body.url === '/' || body.url.startsWith('/_reg')))
-        return { refused: 'path_reserved' };
-      const holder = services.find((one) => one.url === body.url && one !== service);
+      if (urlDiffers && (url === '/' || url.startsWith('/_reg'))) return { refused: 'path_reserved' };
+      const holder = services.find((one) => one.url === url && one !== service);
       const twin = services.find((one) => one.slug === slug && one !== service);
       if (urlDiffers && holder && alive(holder.name).length > 0) return { refused: 'path_taken' };
       if (!service && twin && alive(twin.name).length > 0) return { refused: 'slug_taken' };
@@ -122,8 +125,9 @@ export function createModel(): Model {
 
       if (urlDiffers && holder) remove(services, holder);
       if (!service && twin && services.includes(twin)) remove(services, twin);
-      if (!service) services.push({ name: name.service, slug, url: body.url, roles, emptySince: undefined });
-      else Object.assign(service, { url: body.url, roles, emptySince: undefined });
+      const definition = { url, roles, emptySince: undefined, ...(urlDiffers && { formerUrls: [] }) };
+      if (service) Object.assign(service, definition);
+      else services.push({ name: name.service, slug, formerUrls: [], ...definition });
       const leaseMs = body.lease === 'none' ? null : (body.lease?.ttlMs ?? 10_000);
       const lease = { address, leaseMs, expiresAt: leaseMs === null ? null : now + leaseMs };
       const instance = listed(name);
@@ -165,7 +169,8 @@ export function createModel(): Model {
       if (refused || !instance || !memory) return refused;
       unlist(instance, now);
       const service = serviceNamed(name.service);
-      if (service && alive(name.service).length === 0) remove(services, service);
+      const moved = service && service.formerUrls.length > 0;
+      if (service && !moved && alive(name.service).length === 0) remove(services, service);
       memory.ended = !run.force;
       if (memory.ended) retire(memory);
       return undefined;
@@ -176,6 +181,10 @@ export function createModel(): Model {
       if (taker.url === path) return undefined;
       if (!services.some((one) => one.url === path)) return 'registration_conflict';
       if (giver.url !== path) return 'path_taken';
+      for (const one of [giver, taker]) {
+        const other = one === giver ? taker : giver;
+        one.formerUrls = [one.url, ...one.formerUrls].filter((former) => former !== other.url);
+      }
       [giver.url, taker.url] = [taker.url, giver.url];
       return undefined;
     },

@@ -3,11 +3,9 @@ import assert from 'node:assert/strict';
 import type { Change, ChangeSet, Instance } from '@reg/schema';
 import type { InstanceKey, Store } from '../store.ts';
 
-export function service(name: string): Change {
-  return {
-    kind: 'service-updated',
-    service: { name, url: `/${name}`, authorizedRoles: [], access: 'token' },
-  };
+export function service(name: string, formerUrls?: string[]): Change {
+  const definition = { name, url: `/${name}`, authorizedRoles: [], access: 'token' as const };
+  return { kind: 'service-updated', service: { ...definition, ...(formerUrls && { formerUrls }) } };
 }
 
 function instance(id: string, generation: number): Instance {

@@ -311,6 +311,7 @@ async function holdsReopening(store: Store, clock: FakeClock, { reopen }: Opened
   const key = instanceKey({ service: 'tickets', id: 'one' });
   await write(store, joined('tickets', 'one', 5), nobody('tickets', 'one'), clock.now());
   await write(store, joined('tickets', 'two', 6), nobody('tickets', 'two'), clock.now());
+  await write(store, [service('moved', ['/before'])], new Map(), clock.now());
   const gone: Change = {
     kind: 'instance-unregistered',
     service: 'tickets',
