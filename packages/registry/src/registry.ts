@@ -198,6 +198,7 @@ export function createRegistry({
     return {
       status: reasons.length === 0 ? 'ok' : 'degraded',
       reasons,
+      store: store.kind,
       ...view.position,
       services: view.services.size,
       instances: view.leases.size,

@@ -92,6 +92,8 @@ const renewalResult = z.union([
 const health = z.strictObject({
   status: z.enum(['ok', 'degraded']),
   reasons: z.array(z.string()),
+  /** `memory`, `mongodb replica set`, `mongodb standalone` */
+  store: z.string(),
   epoch,
   revision,
   services: z.int(),

@@ -6,7 +6,7 @@ import type { InstanceKey, Store } from '../store.ts';
 export function service(name: string): Change {
   return {
     kind: 'service-updated',
-    service: { name, url: `/${name}`, authorizedRoles: [], access: 'token' },
+    service: { name, url: `/${name.replace(' ', '-')}`, authorizedRoles: [], access: 'token' },
   };
 }
 
