@@ -99,12 +99,12 @@ export async function openMongoStore({
 
   /** Everything at one moment, and then whatever comes after that moment. */
   async function load(): Promise<void> {
-    const untold = [...ownWrites.values()];
     const { epoch, revision, services, definitions, tombstones } = await database.load();
     const { undefinedServices, leftDefinitions, ...kept } = mirror.load(services, definitions, tombstones);
     const position = { epoch, revision };
     view.restore(position, kept, clock.now());
     changeLog.restart(position);
+    const untold = [...ownWrites.values()]; // or told from here on
     database.follow({ onStep, onLost });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.

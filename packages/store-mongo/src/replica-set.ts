@@ -47,7 +47,6 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
     kind: 'replica set',
     async load() {
       await feed?.close();
-      for (const { lost } of barriers.values()) lost(new Error('everything is being read anew'));
       await prepareCollections(connection, { changeStream: true });
       epoch = await keptEpoch(collections, epoch);
       const { atClusterTime, ...documents } = await readEverything(db);
@@ -56,6 +55,8 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
     },
     follow({ onStep, onLost }: Listener) {
       if (readAt === undefined) throw new TypeError('nothing was loaded');
+      // Where one moved before the documents were read, nobody tells of it any more.
+      for (const { lost } of barriers.values()) lost(new Error('everything was read anew: ask again'));
       feed = openChangeFeed({
         db,
         after: next(readAt),
