@@ -276,3 +276,15 @@ test.for(servers)(
     await world.says({ listed: { orders: ['/orders', 'i3'] } });
   },
 );
+
+test('an update whose post-image is not kept: everything is read anew', async () => {
+  await using world = await openWorld('replica set');
+  await world.services.insertOne(plain('a', 'tickets', '/tickets', 3001) as never);
+  await eventually(
+    () => world.store.view.services.size,
+    (size) => size === 1,
+  );
+  await world.db.command({ collMod: 'services', changeStreamPreAndPostImages: { enabled: false } });
+  await world.services.updateOne({ _id: 'a' as never }, { $set: { url: '/moved' } });
+  await world.says({ listed: { tickets: ['/moved', 'a'] }, invalid: {} });
+});
