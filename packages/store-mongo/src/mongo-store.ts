@@ -52,7 +52,7 @@ interface OwnWrite {
 }
 
 const standaloneMeans =
-  'one registry, and what people do by hand is seen by looking every so often; a replica set (one member is enough) has neither limit';
+  'the database is a standalone server: it takes one registry, which looks every so often for what people do by hand; a replica set (one member is enough) has neither limit';
 
 /** @throws `store_unavailable` where no database answers within 10 s */
 export async function openMongoStore({
@@ -213,7 +213,7 @@ export async function openMongoStore({
     await connection.close();
     throw error;
   }
-  say(`the database is a ${kind}${kind === 'standalone' ? `: ${standaloneMeans}` : ''}`);
+  if (kind === 'standalone') say(standaloneMeans);
   return {
     kind: `mongodb ${kind}`,
     view,

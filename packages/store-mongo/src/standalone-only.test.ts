@@ -50,7 +50,9 @@ test('log and health say that it is standalone', async () => {
   const lines: string[] = [];
   await using opened = await open(newUrl(), { log: (line: string) => lines.push(line) });
   expect(opened.registry.health()).toMatchObject({ status: 'ok', store: 'mongodb standalone' });
-  expect(lines).toEqual([expect.stringMatching(/^the database is a standalone: one registry/)]);
+  expect(lines).toEqual([
+    expect.stringMatching(/^the database is a standalone server: it takes one registry/),
+  ]);
 });
 
 test('a second registry is refused with one line that says who is there; the first one goes on', async () => {
