@@ -19,6 +19,7 @@ test('health and listings say when the reaper holds back, and a listing then sti
   expect(registry.health()).toMatchObject({
     status: 'ok',
     reasons: [],
+    store: 'memory',
     services: 1,
     instances: 20,
     holdingBack: false,

@@ -1,7 +1,7 @@
 export { canonicalPath } from './canonical-path.ts';
 export { type ChangeLog, createChangeLog } from './change-log.ts';
 export { type Clock, createSystemClock } from './clock.ts';
-export { differingFields, type PathGrant } from './conflict.ts';
+export { checkReserved, claimNames, differingFields, type PathGrant } from './conflict.ts';
 export { buryLease, type Lease, leaseOf, type RunName } from './lease.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export type { PathMove } from './move-path.ts';

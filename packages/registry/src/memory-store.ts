@@ -39,6 +39,7 @@ export function createMemoryStore({
   }
 
   return {
+    kind: 'memory',
     view,
     nextRevision,
     async write(changes, replaces, now) {

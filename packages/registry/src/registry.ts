@@ -222,6 +222,7 @@ export function createRegistry({
     const none = { epoch: view.position.epoch, revision: 0 };
     return {
       ...summarize([], warnings),
+      store: store.kind,
       ...view.position,
       services: view.services.size,
       instances: view.leases.size,

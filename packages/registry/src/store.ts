@@ -68,6 +68,8 @@ export type Raced = 'raced';
  * 7. Where several registries share it, an expiry is refused (`raced`) for a lease that another one renewed.
  */
 export interface Store {
+  /** What health calls it. */
+  readonly kind: string;
   readonly view: View;
   /**
    * The revision that the next write gets at least; a new run is granted it as its generation.

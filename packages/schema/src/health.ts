@@ -44,6 +44,8 @@ const summary = {
 
 export const registryHealth = z.strictObject({
   ...summary,
+  /** `memory`, `mongodb replica set`, `mongodb standalone` */
+  store: z.string(),
   epoch,
   revision,
   services: z.int(),

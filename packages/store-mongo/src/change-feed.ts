@@ -42,7 +42,7 @@ const pipeline = [
           operationType: { $in: ['insert', 'update', 'replace'] },
         },
         { 'ns.coll': 'state', 'documentKey._id': 'barrier' },
-        { operationType: { $in: ['dropDatabase', 'invalidate'] } },
+        { operationType: { $in: ['drop', 'rename', 'dropDatabase', 'invalidate'] } },
       ],
     },
   },
@@ -87,6 +87,7 @@ export function openChangeFeed({ db, after, onStep, onLost }: FeedOptions): Chan
     });
     for await (const event of stream) {
       if (isLoss(event)) throw new HistoryGone(`the database saw ${event.operationType}`);
+      if (lacksDocument(event)) throw new HistoryGone('what a document was then is not kept any more');
       take(event as StreamEvent);
       resumeAfter = event._id;
     }
@@ -131,6 +132,13 @@ const isLoss = ({ operationType }: { operationType: string }) =>
   operationType === 'invalidate' ||
   operationType === 'drop' ||
   operationType === 'rename';
+
+/** A post-image is kept for some time only; without it an update would look like a deletion. */
+function lacksDocument(event: { operationType: string; fullDocument?: unknown }): boolean {
+  return changing.has(event.operationType) && (event.fullDocument ?? null) === null;
+}
+
+const changing = new Set(['insert', 'update', 'replace']);
 
 function collectionOf(event: StreamEvent): string | undefined {
   return 'ns' in event && 'coll' in event.ns ? event.ns.coll : undefined;

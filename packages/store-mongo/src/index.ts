@@ -1,2 +1,2 @@
-export type { InvalidDocument } from './mirror.ts';
+export type { InvalidDocument } from './invalid-documents.ts';
 export { type MongoStore, type MongoStoreOptions, openMongoStore } from './mongo-store.ts';

@@ -1,5 +1,6 @@
 // An instance as a document, and back. What was inserted by hand is read by the same schema as what comes
 // over HTTP; what does not fit is a fault with its path, never an error.
+import { createHash } from 'node:crypto';
 import {
   access,
   generation,
@@ -12,6 +13,7 @@ import {
   runId,
   type ServiceDefinition,
 } from '@reg/schema';
+import { mongo } from 'mongoose';
 import * as z from 'zod';
 import type { DocumentId, InstanceNotes, ServiceDocument } from './documents.ts';
 
@@ -52,14 +54,17 @@ export function documentId(service: string, id: string): string {
   return `${service}/${id}`;
 }
 
-/** Any `_id` as text: that of an ObjectId is its 24 hex digits. */
+const idAtMost = 512;
+
+/** Any `_id` as text, and no two as the same: that of an ObjectId is its 24 hex digits. */
 export function idText(id: unknown): string {
-  return typeof id === 'string'
-    ? id
-    : typeof id === 'object' && id !== null
-      ? String(id)
-      : `${typeof id}:${id}`;
+  const text = typeof id === 'string' ? id : id instanceof mongo.ObjectId ? id.toHexString() : otherText(id);
+  if (text.length <= idAtMost) return text;
+  return `${text.slice(0, idAtMost / 2)} ${createHash('sha256').update(text).digest('hex')}`;
 }
+
+const otherText = (id: unknown): string =>
+  `${typeof id}:${mongo.BSON.EJSON.stringify({ id }, { relaxed: false })}`;
 
 export function toDocument(
   _id: DocumentId,
@@ -173,10 +178,10 @@ function ofItself({
   return rest;
 }
 
-function faultOf({ issues }: z.ZodError, under = ''): DocumentFault {
+export function faultOf({ issues }: z.ZodError, under = ''): DocumentFault {
   const [issue] = issues;
   const path = [under, ...(issue?.path.map(String) ?? [])].filter((part) => part !== '').join('.');
   return { path, message: issue?.message ?? 'does not fit' };
 }
 
-export const isFault = (read: ReadInstance | DocumentFault): read is DocumentFault => 'message' in read;
+export const isFault = (read: object): read is DocumentFault => 'message' in read;

@@ -50,22 +50,25 @@ async function areDefinitionsCurrent(
   const names: mongo.Filter<DefinitionDocument>[] = [];
   for (const operation of operations) {
     if (operation.kind === 'delete-definition')
-      expected.set(operation.name, { left: { write: operation.before } });
+      expected.set(operation.name, { left: { write: operation.before ?? undefined } });
     if (operation.kind !== 'insert-definition' && operation.kind !== 'replace-definition') continue;
     const { _id, path, slug } = operation.document;
     expected.set(_id, {
-      left: operation.kind === 'insert-definition' ? 'absent' : { write: operation.before },
+      left: operation.kind === 'insert-definition' ? 'absent' : { write: operation.before ?? undefined },
     });
     names.push({ path }, { slug });
   }
   if (expected.size === 0) return true;
   const there = await definitions
     .find({ $or: [{ _id: { $in: [...expected.keys()] } }, ...names] })
-    .project<{ _id: string; write?: string }>({ write: 1 })
+    .project<{ _id: string; write?: unknown }>({ write: 1 })
     .toArray();
   return (
     there.every(({ _id }) => expected.has(_id)) &&
-    isAs(expected, new Map(there.map(({ _id, write }) => [_id, { write }])))
+    isAs(
+      expected,
+      new Map(there.map(({ _id, write }) => [_id, { write: typeof write === 'string' ? write : undefined }])),
+    )
   );
 }
 

@@ -20,14 +20,15 @@ export interface LockOptions {
 export interface Lock {
   /** Waits for one that nobody renews any more. @throws where somebody renews it */
   acquire(): Promise<void>;
-  /** Afterwards it is ours for some time still. @throws LockLost, or what the database says */
+  /** Afterwards it is ours for some time still. @throws Lost, or what the database says */
   hold(): Promise<void>;
-  /** @throws LockLost, or what the database says */
+  /** @throws Lost, or what the database says */
   renew(): Promise<void>;
   release(): Promise<void>;
 }
 
-export class LockLost extends Error {}
+/** What this registry knows may be wrong: everything is to be read anew. */
+export class Lost extends Error {}
 
 interface Holder {
   readonly by?: string;
@@ -63,9 +64,9 @@ export function createLock({ collections: { state }, clock, databaseNow }: LockO
 
   async function renew(): Promise<void> {
     const holder = await ask();
-    if (holder.by !== self) throw new LockLost(`another registry has taken the database: ${holder.who}`);
+    if (holder.by !== self) throw new Lost(`another registry has taken the database: ${holder.who}`);
     // Taken anew is not renewed: another one was here meanwhile, or somebody deleted what we keep here.
-    if (holder.taken !== taken) throw new LockLost('the lock of this registry was deleted');
+    if (holder.taken !== taken) throw new Lost('the lock of this registry was deleted');
   }
 
   return {

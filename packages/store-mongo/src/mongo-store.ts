@@ -17,8 +17,10 @@ import { connect } from './connect.ts';
 import type { Database, Step } from './database.ts';
 import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
+import { healing, type Meaning } from './interpreter.ts';
+import type { InvalidDocument } from './invalid-documents.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
-import { createMirror, healing, type InvalidDocument, type Meaning } from './mirror.ts';
+import { createMirror } from './mirror.ts';
 import { planWrite } from './plan.ts';
 import { openReplicaSet, seenWithinMs, within } from './replica-set.ts';
 import { openStandalone } from './standalone.ts';
@@ -40,7 +42,17 @@ export interface MongoStoreOptions {
 export interface MongoStore extends Store {
   /** Documents that are left alone, and why. */
   invalid(): readonly InvalidDocument[];
+  /** All of them: very many are not all kept. */
+  invalidCount(): number;
 }
+
+interface OwnWrite {
+  told(seen: ChangeSet | 'raced'): void;
+  lost(cause: Error): void;
+}
+
+const standaloneMeans =
+  'the database is a standalone server: it takes one registry, which looks every so often for what people do by hand; a replica set (one member is enough) has neither limit';
 
 /** @throws `store_unavailable` where no database answers within 10 s */
 export async function openMongoStore({
@@ -60,7 +72,7 @@ export async function openMongoStore({
     logCapacity === undefined ? {} : { capacity: logCapacity },
   );
   const mirror = createMirror(view);
-  const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
+  const ownWrites = new Map<string, OwnWrite>();
   let writeCount = 0;
   let closed = false;
 
@@ -92,30 +104,31 @@ export async function openMongoStore({
     const position = { epoch, revision };
     view.restore(position, kept, clock.now());
     changeLog.restart(position);
+    const untold = [...ownWrites.values()]; // or told from here on
     database.follow({ onStep, onLost });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
     changeLog.restart(view.position);
+    for (const { lost } of untold) lost(new Error('what became of the write was not told: ask again'));
   }
 
   function onLost(cause: unknown): void {
     if (closed) return;
-    say(
-      `the history of the database is gone (${cause instanceof Error ? cause.message : String(cause)}): everything is read anew`,
-    );
+    say(`the history of the database is gone (${faultOf(cause)}): everything is read anew`);
     void reload();
   }
 
   async function reload(): Promise<void> {
+    let said: string | undefined;
     while (!closed) {
       try {
         await load();
         return;
       } catch (error) {
-        say(
-          `reading everything anew did not work: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        const line = `reading everything anew did not work: ${faultOf(error)}`;
+        if (line !== said) say(line);
+        said = line;
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
     }
@@ -130,10 +143,10 @@ export async function openMongoStore({
     const { changes, writes, refused } = meaning;
     const set: ChangeSet = { revision, at: at ?? now, changes: [...changes] };
     if (changes.length > 0) changeLog.append(set);
-    for (const write of writes) ownWrites.get(write)?.(set);
-    if (transaction !== undefined) ownWrites.get(transaction)?.(set);
+    for (const write of writes) ownWrites.get(write)?.told(set);
+    if (transaction !== undefined) ownWrites.get(transaction)?.told(set);
     for (const { id, write } of refused) {
-      ownWrites.get(write)?.('raced');
+      ownWrites.get(write)?.told('raced');
       void undo(id, write);
     }
     void heal(meaning);
@@ -144,7 +157,7 @@ export async function openMongoStore({
     try {
       await database.mend({ kind: 'delete-instance', before: { id, write } });
     } catch (error) {
-      say(`a document that lost its race stays: ${error instanceof Error ? error.message : String(error)}`);
+      if (!closed) say(`a document that lost its race stays: ${faultOf(error)}`);
     }
   }
 
@@ -160,9 +173,7 @@ export async function openMongoStore({
         if (write !== undefined) await database.mend({ kind: 'delete-definition', name: _id, before: write });
       }
     } catch (error) {
-      say(
-        `what a hand edit means could not be written down: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      if (!closed) say(`what a hand edit means could not be written down: ${faultOf(error)}`);
     }
   }
 
@@ -194,17 +205,30 @@ export async function openMongoStore({
     }
   }
 
-  await load();
+  try {
+    await load();
+  } catch (error) {
+    await leases.close();
+    await database.close();
+    await connection.close();
+    throw error;
+  }
+  if (kind === 'standalone') say(standaloneMeans);
   return {
+    kind: `mongodb ${kind}`,
     view,
     invalid: mirror.invalid,
+    invalidCount: mirror.invalidCount,
     nextRevision: () => view.position.revision + 1,
     async write(changes, replaces, now) {
       if (closed) throw regError('store_unavailable', 'the store is closed');
       checkReplaced(replaces);
       const name = { write: nextWrite(), at: now };
       const operations = planWrite(changes, view, mirror, name);
-      const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
+      const seen = new Promise<ChangeSet | 'raced'>((told, lost) =>
+        ownWrites.set(name.write, { told, lost }),
+      );
+      seen.catch(() => {}); // it may be lost before it is waited for
       try {
         const written = await database.write(operations, name);
         const set = written === 'raced' ? 'raced' : await within(seenWithinMs, seen);

@@ -2,17 +2,22 @@
 // that moved on.
 import { buryLease, canonicalPath, differingFields, instanceKey, leaseOf, type View } from '@reg/registry';
 import { type Change, type ServiceDefinition, slug } from '@reg/schema';
+import type { KeptDocument } from './books.ts';
 import type { DefinitionDocument, ServiceDocument, TombstoneDocument } from './documents.ts';
 import { documentId, idText, toDocument } from './instance-document.ts';
-import type { KeptDocument, Mirror } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
 
 export type Operation =
   | { readonly kind: 'insert-instance'; readonly document: ServiceDocument }
   | { readonly kind: 'replace-instance'; readonly before: KeptDocument; readonly document: ServiceDocument }
   | { readonly kind: 'delete-instance'; readonly before: KeptDocument }
   | { readonly kind: 'insert-definition'; readonly document: DefinitionDocument }
-  | { readonly kind: 'replace-definition'; readonly before: string; readonly document: DefinitionDocument }
-  | { readonly kind: 'delete-definition'; readonly name: string; readonly before: string }
+  | {
+      readonly kind: 'replace-definition';
+      readonly before: string | null;
+      readonly document: DefinitionDocument;
+    }
+  | { readonly kind: 'delete-definition'; readonly name: string; readonly before: string | null }
   /** Two definitions may swap their paths: each lets go of its own first. */
   | { readonly kind: 'free-names'; readonly name: string }
   /** What all instances of the service say of it, in their own documents. */

@@ -23,7 +23,7 @@ export const seenWithinMs = 10_000;
 
 export function openReplicaSet({ connection, db, collections, writer }: ReplicaSetOptions): Database {
   const self = randomBytes(6).toString('hex');
-  const barriers = new Map<string, () => void>();
+  const barriers = new Map<string, { reached(): void; lost(cause: Error): void }>();
   let barrierCount = 0;
   /** Under way; and the one after it, which all share who come meanwhile. */
   let barrier: Promise<void> | undefined;
@@ -34,7 +34,7 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
 
   async function moveBarrier(): Promise<void> {
     const by = `${self}-${++barrierCount}`;
-    const seen = new Promise<void>((resolve) => barriers.set(by, resolve));
+    const seen = new Promise<void>((reached, lost) => barriers.set(by, { reached, lost }));
     try {
       await collections.state.replaceOne({ _id: 'barrier' }, { by }, { upsert: true, writeConcern });
       await within(seenWithinMs, seen);
@@ -55,12 +55,14 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
     },
     follow({ onStep, onLost }: Listener) {
       if (readAt === undefined) throw new TypeError('nothing was loaded');
+      // Where one moved before the documents were read, nobody tells of it any more.
+      for (const { lost } of barriers.values()) lost(new Error('everything was read anew: ask again'));
       feed = openChangeFeed({
         db,
         after: next(readAt),
         onStep: (step) => {
           onStep(step);
-          if (step.barrier !== undefined) barriers.get(step.barrier)?.();
+          if (step.barrier !== undefined) barriers.get(step.barrier)?.reached();
         },
         onLost,
       });

@@ -2,6 +2,7 @@
 // write after the other, numbers them itself, and looks every so often for what others did by hand.
 import type { Clock, Raced } from '@reg/registry';
 import type { Connection, mongo } from 'mongoose';
+import { collectionIds } from './collection-ids.ts';
 import type { Database, Listener } from './database.ts';
 import { type Collections, prepareCollections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
@@ -9,7 +10,7 @@ import { createIntents, type IntendedOperation } from './intents.ts';
 import { isCurrent } from './is-current.ts';
 import { createKeptRevision } from './kept-revision.ts';
 import type { DatabaseNow } from './leases.ts';
-import { createLock, LockLost, renewEveryMs } from './lock.ts';
+import { createLock, Lost, renewEveryMs } from './lock.ts';
 import type { DocumentEvent } from './mirror.ts';
 import type { Operation, WriteName } from './plan.ts';
 import { createSeenDocuments } from './seen-documents.ts';
@@ -54,6 +55,8 @@ export function openStandalone({
   let joining: Joining[] = [];
   let listener: Listener | undefined;
   let epoch: string | undefined;
+  let known: string | undefined;
+  let renewing: Promise<void> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   /** Something went wrong in the middle: what became of it is looked up before anything else is written. */
   let unsure = false;
@@ -85,7 +88,7 @@ export function openStandalone({
   }
 
   function checkLost(error: unknown): void {
-    if (!(error instanceof LockLost)) return;
+    if (!(error instanceof Lost)) return;
     const told = listener;
     listener = undefined;
     told?.onLost(error);
@@ -99,6 +102,10 @@ export function openStandalone({
 
   async function look(): Promise<void> {
     tellFound(await seen.look());
+  }
+
+  async function checkCollections(): Promise<void> {
+    if ((await collectionIds(db)) !== known) throw new Lost('somebody dropped a collection');
   }
 
   function tellFound(found: () => readonly DocumentEvent[]): void {
@@ -117,7 +124,10 @@ export function openStandalone({
     const begunAt = clock.now();
     try {
       const found = await seen.look();
-      await whileHeld(async () => tellFound(found));
+      await whileHeld(async () => {
+        await checkCollections();
+        tellFound(found);
+      });
       if (lookFault !== undefined) log('hand edits are seen again');
       lookFault = undefined;
     } catch (error) {
@@ -203,13 +213,23 @@ export function openStandalone({
         unsure = false;
         const position = { epoch, revision: await revision.load(await databaseTime()) };
         const tombstones = await collections.tombstones.find().toArray();
-        return { ...position, ...(await seen.load()), tombstones };
+        const documents = await seen.load();
+        known = await collectionIds(db);
+        return { ...position, ...documents, tombstones };
       }),
     follow(next) {
       listener = next;
       if (stops.length > 0) return;
       // Where the database is away, whoever writes hears of it: the lock is renewed before each write, if need be.
-      const renew = () => lock.renew().catch(checkLost);
+      const renew = () => {
+        renewing ??= lock
+          .renew()
+          .catch(checkLost)
+          .finally(() => {
+            renewing = undefined;
+          });
+        return renewing;
+      };
       stops.push(
         clock.every(renewEveryMs, renew),
         clock.every(lookEveryMs, () => void lookAround()),
@@ -231,6 +251,7 @@ export function openStandalone({
       for (const stop of stops) stop();
       listener = undefined;
       await turn;
+      await renewing;
       try {
         await lock.release();
       } catch {

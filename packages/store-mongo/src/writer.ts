@@ -102,11 +102,15 @@ export function createWriter({ client, collections, writableSince, databaseNow }
         return true;
       case 'replace-definition': {
         const { _id, ...document } = operation.document;
-        const replaced = await definitions.replaceOne({ _id, write: operation.before }, document, options);
+        const replaced = await definitions.replaceOne(
+          { _id, ...definitionLeft(operation.before) },
+          document,
+          options,
+        );
         return replaced.matchedCount === 1;
       }
       case 'delete-definition': {
-        const filter = { _id: operation.name, write: operation.before };
+        const filter = { _id: operation.name, ...definitionLeft(operation.before) };
         return (await definitions.deleteOne(filter, options)).deletedCount === 1;
       }
       case 'free-names': {
@@ -213,6 +217,11 @@ function namesItsWrite({ kind }: Operation): boolean {
 
 function beforeOf(write: string | undefined) {
   return write === undefined ? { reg: { $exists: false } } : { 'reg.write': write };
+}
+
+/** Null: somebody edited it so that it names no write. */
+function definitionLeft(write: string | null) {
+  return write === null ? ({ write: { $not: { $type: 'string' } } } as const) : { write };
 }
 
 function withoutId<Document extends { _id: string }>({ _id, ...rest }: Document): Omit<Document, '_id'> {

@@ -4,7 +4,8 @@ import type { Change, ChangeSet, Instance } from '@reg/schema';
 import type { InstanceKey, Store } from '../store.ts';
 
 export function service(name: string, formerUrls?: string[]): Change {
-  const definition = { name, url: `/${name}`, authorizedRoles: [], access: 'token' as const };
+  const url = `/${name.replace(' ', '-')}`;
+  const definition = { name, url, authorizedRoles: [], access: 'token' as const };
   return { kind: 'service-updated', service: { ...definition, ...(formerUrls && { formerUrls }) } };
 }
 

@@ -1,0 +1,296 @@
+// What events mean, one after the other: changes of the view, and what is left to be put right. Every registry
+// comes to the same, whether it followed them or reads the documents at its start.
+import { isDeepStrictEqual } from 'node:util';
+import { canonicalPath, differingFields, instanceKey, instanceNameOf, type View } from '@reg/registry';
+import { type Change, type ServiceDefinition, slug } from '@reg/schema';
+import { type Books, keyOf, waitingAtMost } from './books.ts';
+import { definitionWriteOf, readDefinition } from './definition-document.ts';
+import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
+import { addressesTaken, claimByHand, differenceFrom } from './hindrances.ts';
+import {
+  type DocumentFault,
+  documentId,
+  idText,
+  isFault,
+  type ReadInstance,
+  readDocument,
+} from './instance-document.ts';
+
+export interface Meaning {
+  readonly changes: readonly Change[];
+  /** Our writes among them. */
+  readonly writes: readonly string[];
+  /** A registry wrote it, and another one was there first: it goes again. */
+  readonly refused: readonly { readonly id: DocumentId; readonly write: string }[];
+  /** Services that somebody made by hand: what they share is still to be written down. */
+  readonly undefinedServices: readonly ServiceDefinition[];
+  /** Services that somebody removed by hand: what they shared is still written down. */
+  readonly leftDefinitions: readonly string[];
+}
+
+export interface InterpreterOptions {
+  readonly books: Books;
+  readonly view: View;
+  /** Shows a change to the view before the next event is read. */
+  readonly apply: (change: Change) => void;
+  /** At a start: how many documents of each service say something, listed yet or not. */
+  readonly othersOf?: ReadonlyMap<string, number>;
+}
+
+export interface Interpreter {
+  documentPut(id: DocumentId, document: Readonly<Record<string, unknown>>): void;
+  instancePut(id: DocumentId, read: ReadInstance): void;
+  /** @param buried names whose tombstone is part of the same write */
+  instanceGone(id: DocumentId, buried?: ReadonlySet<string>): void;
+  definitionPut(name: string, document: DefinitionDocument): void;
+  definitionGone(name: string): void;
+  bury(tombstone: TombstoneDocument): void;
+  /** What it all came to. */
+  end(): Meaning;
+}
+
+export function createInterpreter({ books, view, apply, othersOf }: InterpreterOptions): Interpreter {
+  const { documents, idOf, definitionWrites, invalid, waiting, keep, forget, settle, wait } = books;
+  const loading = othersOf !== undefined;
+  const changes: Change[] = [];
+  const writes: string[] = [];
+  const refused: { id: DocumentId; write: string }[] = [];
+  const undefinedServices: ServiceDefinition[] = [];
+  const leftDefinitions: string[] = [];
+  /** Somebody else may have it now. */
+  let released = false;
+
+  function say(change: Change): void {
+    if (!loading) changes.push(change);
+    if (change.kind !== 'instance-registered' && change.kind !== 'instance-drained') released = true;
+    apply(change);
+  }
+
+  function instanceGone(id: DocumentId, buried: ReadonlySet<string> = nobody): void {
+    const key = forget(id);
+    if (key === undefined) return;
+    const { service, id: instanceId } = instanceNameOf(key);
+    if (buried.has(documentId(service, instanceId))) return; // its tombstone says what happened
+    leave(service, instanceId);
+  }
+
+  /** By hand: nobody says goodbye, so its run may come back. With the last one goes the service. */
+  function leave(service: string, instanceId: string): void {
+    const lease = view.leases.get(instanceKey({ service, id: instanceId }));
+    if (!lease) return;
+    const { generation } = lease;
+    say({ kind: 'instance-unregistered', service, instanceId, generation, force: true });
+    if (view.services.get(service)?.instances.size !== 0) return;
+    say({ kind: 'service-removed', service });
+    leftDefinitions.push(service);
+  }
+
+  function documentPut(id: DocumentId, document: Readonly<Record<string, unknown>>): void {
+    const read = readDocument(document);
+    if (isFault(read)) {
+      settle(id);
+      instanceGone(id);
+      invalid.report(idText(id), read);
+    } else instancePut(id, read);
+  }
+
+  function instancePut(id: DocumentId, read: ReadInstance): void {
+    const before = documents.get(idText(id));
+    const fresh = !loading && read.notes !== undefined && read.notes.write !== before?.write;
+    settle(id);
+    if (before && before.key !== keyOf(read)) instanceGone(id); // renamed by hand
+    const fault = clearTheWay(id, read) ?? define(id, read, fresh);
+    if (fault) hinder(id, read, fault, fresh);
+    else list(id, read, fresh);
+  }
+
+  /** It is not listed; one that a registry wrote has lost its race, and goes. */
+  function hinder(id: DocumentId, read: ReadInstance, fault: DocumentFault, fresh: boolean): void {
+    if (fresh && read.notes) refused.push({ id, write: read.notes.write });
+    else wait(id, read);
+    instanceGone(id);
+    invalid.report(idText(id), fault);
+  }
+
+  /** Of two made by hand the one of the lower `_id` is listed, whichever is read first. @returns what hinders it */
+  function clearTheWay(id: DocumentId, read: ReadInstance): DocumentFault | undefined {
+    const taken = takenFrom(id, read);
+    const seniors = taken.filter(
+      ({ holder }) => read.notes || documents.get(holder)?.write !== undefined || holder < idText(id),
+    );
+    if (seniors[0]) return seniors[0].fault;
+    const message = `is taken by the document ${idText(id)} of ${read.definition.name}`;
+    for (const { holder, fault } of taken) standAside(holder, { path: fault.path, message });
+    return undefined;
+  }
+
+  function takenFrom(id: DocumentId, read: ReadInstance): { holder: string; fault: DocumentFault }[] {
+    const { instanceId } = read.instance;
+    const same = idOf.get(keyOf(read));
+    const message = `is instance ${instanceId}, as the document ${same} is`;
+    return [
+      ...(same === undefined || same === idText(id)
+        ? []
+        : [{ holder: same, fault: { path: '_id', message } }]),
+      ...addressesTaken(view, read).map(({ holder, fault }) => ({
+        holder: idOf.get(holder) ?? '',
+        fault,
+      })),
+    ];
+  }
+
+  /** Listed no more, and waiting. */
+  function standAside(document: string | undefined, fault: DocumentFault): void {
+    const kept = document === undefined ? undefined : documents.get(document);
+    if (!kept) return;
+    const { service, id } = instanceNameOf(kept.key);
+    const known = view.services.get(service);
+    const instance = known?.instances.get(id);
+    if (!known || !instance) return;
+    instanceGone(kept.id);
+    settle(kept.id);
+    wait(kept.id, { definition: known.definition, instance, notes: undefined });
+    invalid.report(idText(kept.id), fault);
+  }
+
+  /**
+   * What its service shares: the first one says it, one that is alone may change it, the others must agree.
+   * @returns why the document cannot be listed
+   */
+  function define(id: DocumentId, read: ReadInstance, fresh: boolean): DocumentFault | undefined {
+    const { definition, instance } = read;
+    const service = view.services.get(definition.name);
+    const listed = service?.instances.has(instance.instanceId) ?? false;
+    const others =
+      (othersOf?.get(definition.name) ?? service?.instances.size ?? 0) > (loading || listed ? 1 : 0);
+    const isShared = service !== undefined && (others || definitionWrites.has(definition.name));
+    const difference = isShared ? differenceFrom(service.definition, definition) : undefined;
+    if (isShared && !difference) return undefined;
+    if (difference && fresh) return difference;
+    if (difference && others) {
+      invalid.report(idText(id), difference);
+      wait(id, read);
+      return undefined; // listed, as the others are
+    }
+    const claim = claimByHand(view, definition);
+    if (isFault(claim)) {
+      if (!listed && !isShared) return claim;
+      invalid.report(idText(id), claim);
+      wait(id, read);
+      return undefined; // listed, as is written down
+    }
+    for (const holder of claim.giveWay) {
+      say({ kind: 'service-removed', service: holder });
+      leftDefinitions.push(holder);
+    }
+    say({ kind: 'service-updated', service: definition });
+    undefinedServices.push(definition);
+    return undefined;
+  }
+
+  function list(id: DocumentId, read: ReadInstance, fresh: boolean): void {
+    const { definition, instance, notes } = read;
+    const service = definition.name;
+    const known = view.services.get(service)?.instances.get(instance.instanceId);
+    keep(id, read);
+    if (fresh && notes) writes.push(notes.write);
+    if (known?.generation !== instance.generation) say({ kind: 'instance-registered', service, instance });
+    else if (known.state === 'up' && instance.state === 'draining') {
+      const reason = notes?.reason;
+      say({ kind: 'instance-drained', service, instance, ...(reason !== undefined && { reason }) });
+    } else if (fresh || !isDeepStrictEqual(known, instance))
+      say({ kind: 'instance-updated', service, instance });
+  }
+
+  /** What goes over its own sole document by hand is put right: people edit `services`. */
+  function definitionPut(name: string, document: DefinitionDocument): void {
+    const before = definitionWrites.get(name);
+    const read = readDefinition(name, document);
+    const current = view.services.get(name)?.definition;
+    definitionWrites.set(name, definitionWriteOf(document));
+    invalid.forget(definitionId(name));
+    if (isFault(read)) {
+      invalid.report(definitionId(name), read);
+      if (current) undefinedServices.push(current);
+      return;
+    }
+    const { definition, write } = read;
+    const fresh = before !== write;
+    const [field] = current ? differingFields(current, definition) : [];
+    if (current && field === undefined && (!fresh || write.startsWith(healing))) return;
+    if (current && !fresh && field !== undefined) {
+      invalid.report(definitionId(name), {
+        path: field,
+        message: `is edited by hand: edit services instead`,
+      });
+      undefinedServices.push(current);
+      return;
+    }
+    if (fresh) writes.push(write);
+    makeRoom(definition);
+    say({ kind: 'service-updated', service: definition });
+  }
+
+  /** Definitions never share a path: who holds it without one was made by hand, this moment. */
+  function makeRoom(definition: ServiceDefinition): void {
+    const claim = claimByHand(view, definition);
+    if (!isFault(claim)) return;
+    for (const holder of holdersOf(view, definition)) {
+      if (definitionWrites.has(holder)) continue;
+      for (const id of [...(view.services.get(holder)?.instances.keys() ?? [])]) {
+        standAside(idOf.get(instanceKey({ service: holder, id })), claim);
+      }
+    }
+  }
+
+  function definitionGone(name: string): void {
+    definitionWrites.delete(name);
+    invalid.forget(definitionId(name));
+    const service = view.services.get(name);
+    if (!service) return;
+    if (service.instances.size === 0) say({ kind: 'service-removed', service: name });
+    else undefinedServices.push(service.definition);
+  }
+
+  function bury({ service, instanceId, generation, kind, force, reason, write }: TombstoneDocument): void {
+    writes.push(write);
+    if (!view.leases.has(instanceKey({ service, id: instanceId }))) return;
+    const why = reason === undefined ? {} : { reason };
+    if (kind === 'instance-expired') say({ kind, service, instanceId, generation, ...why });
+    else say({ kind, service, instanceId, generation, ...why, ...(force && { force }) });
+  }
+
+  /** Whoever waits has another try, in one order everywhere. */
+  function retryWaiting(): void {
+    for (let round = 0; released && waiting.size > 0 && round < waitingAtMost; round++) {
+      released = false;
+      const inOrder = [...waiting].sort(([one], [other]) => (one < other ? -1 : 1));
+      for (const [, { id, read }] of inOrder) instancePut(id, read);
+    }
+  }
+
+  return {
+    documentPut,
+    instancePut,
+    instanceGone,
+    definitionPut,
+    definitionGone,
+    bury,
+    end(): Meaning {
+      retryWaiting();
+      return { changes, writes, refused, undefinedServices, leftDefinitions };
+    },
+  };
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+function holdersOf(view: View, { name, url }: ServiceDefinition): string[] {
+  const holders = new Set([view.paths.get(canonicalPath(url)), view.slugs.get(slug(name))]);
+  return [...holders].filter((holder) => holder !== undefined && holder !== name) as string[];
+}
+
+const definitionId = (name: string) => `definitions/${name}`;
+
+/** Begins the name of a write that only puts down what everybody knows already. */
+export const healing = 'healing-';
