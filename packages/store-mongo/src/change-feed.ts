@@ -2,18 +2,12 @@
 // transactions. It survives elections and lost connections by itself (resume token); where the history is
 // gone, it says so once and ends.
 import type { mongo } from 'mongoose';
+import type { Step } from './database.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument, WriteDocument } from './documents.ts';
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
 
-/** All events of one transaction, or of one write alone. */
-export interface Step {
-  readonly revision: number;
-  readonly events: readonly DocumentEvent[];
-  /** When it was written, in milliseconds since 1970 by its writer's clock; undefined for a hand edit. */
-  readonly at: number | undefined;
-  /** The name of the transaction, if a registry made it. */
-  readonly write: string | undefined;
+export interface FeedStep extends Step {
   /** Whose barrier moved, if it is one. */
   readonly barrier: string | undefined;
 }
@@ -22,7 +16,7 @@ export interface FeedOptions {
   readonly db: mongo.Db;
   /** Steps after this moment of the cluster. */
   readonly after: mongo.Timestamp;
-  readonly onStep: (step: Step) => void;
+  readonly onStep: (step: FeedStep) => void;
   /** It does not go on where it broke: what it did not tell is lost to it. */
   readonly onLost: (cause: unknown) => void;
 }
@@ -149,7 +143,7 @@ function transactionOf(event: StreamEvent): string | undefined {
     : `${String(lsid.id)} ${String(txnNumber)}`;
 }
 
-function toStep(events: readonly StreamEvent[]): Step {
+function toStep(events: readonly StreamEvent[]): FeedStep {
   const [first] = events;
   const clusterTime = first?.clusterTime;
   if (!clusterTime) throw new TypeError('an event without its time');

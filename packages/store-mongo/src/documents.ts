@@ -74,16 +74,25 @@ export interface WriteDocument {
   readonly _id: string;
   /** Milliseconds since 1970, by the clock of the registry that wrote it. */
   readonly at: number;
-  readonly writtenAt: Date;
+  readonly writtenAt?: Date;
+  /** On a standalone server, before they are done: what it does. */
+  readonly operations?: readonly { readonly data: mongo.Binary }[];
 }
 
-/** `epoch`: this history's name. `barrier`: moved to learn what came before. `writable`: since when it can be written to. */
+/**
+ * `epoch`: this history's name. `barrier`: moved to learn what came before. `writable`: since when it can be
+ * written to. On a standalone server, `lock`: which registry is there, and `revision`: how far it may have got.
+ */
 export interface StateDocument {
-  readonly _id: 'epoch' | 'barrier' | 'writable';
+  readonly _id: 'epoch' | 'barrier' | 'writable' | 'lock' | 'revision';
   readonly epoch?: string;
   readonly by?: string;
   readonly since?: Date;
   readonly lastAt?: Date;
+  readonly who?: string;
+  readonly until?: Date;
+  readonly taken?: string;
+  readonly ceiling?: number;
 }
 
 const options = { versionKey: false, strict: false, autoIndex: false, autoCreate: false } as const;
@@ -116,20 +125,29 @@ const schemas = {
 /** Collections whose changes are followed, with what was there before and after each. */
 const followed = ['services', 'definitions'] as const;
 
-export type Collections = Awaited<ReturnType<typeof openCollections>>;
+export type Collections = ReturnType<typeof collectionsOf>;
 
-/** Makes the collections and indexes that are not there yet. @throws what the database says */
-export async function openCollections(connection: Connection) {
+/**
+ * Makes the collections and indexes that are not there yet.
+ * @param options.changeStream with what was there before and after each change, which no standalone server keeps
+ * @throws what the database says
+ */
+export async function prepareCollections(
+  connection: Connection,
+  { changeStream }: { readonly changeStream: boolean },
+): Promise<void> {
   for (const [name, schema] of Object.entries(schemas)) {
     const model = connection.model(name, schema, name);
     await model.createCollection();
     await model.createIndexes();
   }
-  const { db } = connection;
-  if (db === undefined) throw new TypeError('the connection is not open');
+  if (!changeStream) return;
   for (const collMod of followed) {
-    await db.command({ collMod, changeStreamPreAndPostImages: { enabled: true } });
+    await connection.db?.command({ collMod, changeStreamPreAndPostImages: { enabled: true } });
   }
+}
+
+export function collectionsOf(db: mongo.Db) {
   return {
     services: db.collection<ServiceDocument>('services'),
     definitions: db.collection<DefinitionDocument>('definitions'),

@@ -13,16 +13,15 @@ import {
   type Store,
 } from '@reg/registry';
 import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
-import mongoose, { mongo } from 'mongoose';
-import { type ChangeFeed, openChangeFeed, type Step } from './change-feed.ts';
-import { type DocumentId, openCollections } from './documents.ts';
+import { connect } from './connect.ts';
+import type { Step } from './database.ts';
+import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror, healing, type InvalidDocument, type Meaning } from './mirror.ts';
 import { planWrite } from './plan.ts';
-import { readEverything } from './read-everything.ts';
-import { revisionOf } from './revision.ts';
-import { createWriter, writeConcern } from './writer.ts';
+import { openReplicaSet, seenWithinMs, within } from './replica-set.ts';
+import { createWriter } from './writer.ts';
 
 export interface MongoStoreOptions {
   /** `mongodb://host:port/database`; the database is `reg` where it names none. */
@@ -42,10 +41,6 @@ export interface MongoStore extends Store {
   invalid(): readonly InvalidDocument[];
 }
 
-/** An own write is seen within milliseconds; where it is not, the answer is that nobody knows. */
-const seenWithinMs = 10_000;
-const startWithinMs = 10_000;
-
 /** @throws `store_unavailable` where no database answers within 10 s */
 export async function openMongoStore({
   url,
@@ -54,35 +49,18 @@ export async function openMongoStore({
   logCapacity,
   log: say = (line) => console.error(line),
 }: MongoStoreOptions): Promise<MongoStore> {
-  const connection = await mongoose
-    .createConnection(url, {
-      appName: 'reg',
-      serverSelectionTimeoutMS: startWithinMs,
-      writeConcern,
-      readConcern: { level: 'majority' },
-      maxPoolSize: 20,
-      ...(new URL(url).pathname.length > 1 ? {} : { dbName: 'reg' }),
-    })
-    .asPromise();
-  const database = databaseOf(connection);
-  const client = connection.getClient();
-  const collections = await openCollections(connection);
-  const epoch = await knownEpoch();
+  const { connection, db, kind } = await connect(url);
+  const collections = collectionsOf(db);
 
   const self = randomBytes(6).toString('hex');
-  const view = createView({ epoch, revision: 0 });
+  const view = createView({ epoch: '', revision: 0 });
   const changeLog = createChangeLog(
     view.position,
     logCapacity === undefined ? {} : { capacity: logCapacity },
   );
   const mirror = createMirror(view);
   const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
-  const barriers = new Map<string, () => void>();
   let writeCount = 0;
-  /** Under way; and the one after it, which all share who come meanwhile. */
-  let barrier: Promise<void> | undefined;
-  let nextBarrier: Promise<void> | undefined;
-  let feed: ChangeFeed | undefined;
   let closed = false;
 
   const leases = await startLeases({
@@ -95,29 +73,25 @@ export async function openMongoStore({
       return kept && idText(kept.id);
     },
   });
-  const writer = createWriter({ client, collections, writableSince: leases.writableSince, databaseNow });
+  const writer = createWriter({
+    client: connection.getClient(),
+    collections,
+    writableSince: leases.writableSince,
+    databaseNow,
+  });
+  const database = openReplicaSet({ connection, db, collections, writer });
 
-  async function knownEpoch(): Promise<string> {
-    const fresh = randomBytes(8).toString('hex');
-    const document = await collections.state.findOneAndUpdate(
-      { _id: 'epoch' },
-      { $setOnInsert: { epoch: fresh } },
-      { upsert: true, returnDocument: 'after' },
-    );
-    return document?.epoch ?? fresh;
-  }
-
-  /** Everything at one moment of the cluster, and then whatever comes after that moment. */
+  /** Everything at one moment, and then whatever comes after that moment. */
   async function load(): Promise<void> {
-    const { atClusterTime, services, definitions, tombstones } = await readEverything(database);
+    const { epoch, revision, services, definitions, tombstones } = await database.load();
     const { undefinedServices, leftDefinitions, ...kept } = mirror.load(services, definitions, tombstones);
-    const position = { epoch, revision: revisionOf(atClusterTime) };
+    const position = { epoch, revision };
     view.restore(position, kept, clock.now());
     changeLog.restart(position);
-    feed = openChangeFeed({ db: database, after: next(atClusterTime), onStep, onLost });
+    database.follow({ onStep, onLost });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
-    await caughtUp();
+    await database.caughtUp();
     changeLog.restart(view.position);
   }
 
@@ -132,8 +106,6 @@ export async function openMongoStore({
   async function reload(): Promise<void> {
     while (!closed) {
       try {
-        await feed?.close();
-        await openCollections(connection);
         await load();
         return;
       } catch (error) {
@@ -145,7 +117,7 @@ export async function openMongoStore({
     }
   }
 
-  function onStep({ revision, events, at, write: transaction, barrier: moved }: Step): void {
+  function onStep({ revision, events, at, write: transaction }: Step): void {
     const now = clock.now();
     const meaning = mirror.follow(events, (change) => {
       view.apply({ revision, at: now, changes: [change] }, now);
@@ -160,14 +132,13 @@ export async function openMongoStore({
       ownWrites.get(write)?.('raced');
       void undo(id, write);
     }
-    if (moved !== undefined) barriers.get(moved)?.();
     void heal(meaning);
   }
 
   /** Everybody does so who sees it; once is enough. */
   async function undo(id: DocumentId, write: string): Promise<void> {
     try {
-      await collections.services.deleteOne({ _id: id, 'reg.write': write });
+      await database.mend({ kind: 'delete-instance', before: { id, write } });
     } catch (error) {
       say(`a document that lost its race stays: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -182,18 +153,18 @@ export async function openMongoStore({
       for (const definition of undefinedServices) await writeDown(definition);
       for (const _id of leftDefinitions) {
         const write = mirror.definitionWrite(_id);
-        if (write !== undefined) await collections.definitions.deleteOne({ _id, write });
+        if (write !== undefined) await database.mend({ kind: 'delete-definition', name: _id, before: write });
       }
     } catch (error) {
-      if (error instanceof mongo.MongoServerError && error.code === 11_000) return;
       say(
         `what a hand edit means could not be written down: ${error instanceof Error ? error.message : String(error)}`,
       );
     }
   }
 
-  async function writeDown({ name, ...rest }: ServiceDefinition): Promise<void> {
+  function writeDown({ name, ...rest }: ServiceDefinition): Promise<void> {
     const document = {
+      _id: name,
       ...rest,
       path: canonicalPath(rest.url),
       slug: slug(name),
@@ -201,34 +172,14 @@ export async function openMongoStore({
       at: clock.now(),
     };
     const before = mirror.definitionWrite(name);
-    if (before === undefined) await collections.definitions.insertOne({ _id: name, ...document });
-    else await collections.definitions.replaceOne({ _id: name, write: before }, document);
+    return database.mend(
+      before === undefined
+        ? { kind: 'insert-definition', document }
+        : { kind: 'replace-definition', before, document },
+    );
   }
 
   const nextWrite = () => `${self}-${++writeCount}`;
-
-  /** Resolves once this registry has seen everything that was written before. */
-  function caughtUp(): Promise<void> {
-    nextBarrier ??= (barrier ?? Promise.resolve())
-      .catch(() => {})
-      .then(() => {
-        barrier = nextBarrier;
-        nextBarrier = undefined;
-        return moveBarrier();
-      });
-    return nextBarrier;
-  }
-
-  async function moveBarrier(): Promise<void> {
-    const by = nextWrite();
-    const seen = new Promise<void>((resolve) => barriers.set(by, resolve));
-    try {
-      await collections.state.replaceOne({ _id: 'barrier' }, { by }, { upsert: true, writeConcern });
-      await within(seenWithinMs, seen);
-    } finally {
-      barriers.delete(by);
-    }
-  }
 
   function checkReplaced(replaces: ReadonlyMap<InstanceKey, number>): void {
     for (const [key, generation] of replaces) {
@@ -251,9 +202,9 @@ export async function openMongoStore({
       const operations = planWrite(changes, view, mirror, name);
       const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
       try {
-        const written = await writer.write(operations, name);
+        const written = await database.write(operations, name);
         const set = written === 'raced' ? 'raced' : await within(seenWithinMs, seen);
-        if (set === 'raced') await caughtUp();
+        if (set === 'raced') await database.caughtUp();
         else began(set);
         return set;
       } catch (cause) {
@@ -273,7 +224,7 @@ export async function openMongoStore({
       closed = true;
       changeLog.close();
       await leases.close();
-      await feed?.close();
+      await database.close();
       await connection.close();
     },
   };
@@ -287,28 +238,6 @@ export async function openMongoStore({
       );
     }
   }
-}
-
-async function within<Result>(limitMs: number, work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the database does not tell of the write')), limitMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function databaseOf({ db }: mongoose.Connection): mongo.Db {
-  if (db === undefined) throw new TypeError('the connection is not open');
-  return db;
-}
-
-/** The moment after: what was written at the moment itself was read already. */
-function next({ t, i }: mongo.Timestamp): mongo.Timestamp {
-  return new mongo.Timestamp({ t, i: i + 1 });
 }
 
 function faultOf(cause: unknown): string {

@@ -1,18 +1,15 @@
 // All documents as they were at one moment of the cluster (read concern `snapshot`), so that nothing falls
 // between them and the changes that are followed from that moment.
 import type { mongo } from 'mongoose';
-import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
+import type { Everything } from './database.ts';
 
-export interface Everything {
+interface EverythingRead extends Omit<Everything, 'epoch' | 'revision'> {
   readonly atClusterTime: mongo.Timestamp;
-  readonly services: readonly Readonly<Record<string, unknown>>[];
-  readonly definitions: readonly DefinitionDocument[];
-  readonly tombstones: readonly TombstoneDocument[];
 }
 
 const batchSize = 5_000;
 
-export async function readEverything(database: mongo.Db): Promise<Everything> {
+export async function readEverything(database: mongo.Db): Promise<EverythingRead> {
   const moment = await database.command({ find: 'state', limit: 1, readConcern: { level: 'snapshot' } });
   const atClusterTime: mongo.Timestamp = moment.cursor.atClusterTime;
   const readConcern = { level: 'snapshot', atClusterTime };

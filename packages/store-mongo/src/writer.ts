@@ -17,6 +17,8 @@ export interface WriterOptions {
 export interface Writer {
   /** @throws what the database says */
   write(operations: readonly Operation[], name: WriteName): Promise<'written' | Raced>;
+  /** One operation alone. @returns false where what it replaces has moved on. @throws what the database says */
+  carryOut(operation: Operation): Promise<boolean>;
 }
 
 const bulkAtMost = 500;
@@ -168,6 +170,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
   }
 
   return {
+    carryOut: (operation) => carryOut(operation),
     async write(operations, name) {
       const [only] = operations;
       if (operations.length > 1 || !only || !namesItsWrite(only)) return inTransaction(operations, name);
@@ -197,7 +200,7 @@ async function commit(session: mongo.ClientSession): Promise<void> {
 }
 
 /** Somebody else wrote the same: a document that is there already, or one that another transaction holds. */
-function isRace(error: unknown): boolean {
+export function isRace(error: unknown): boolean {
   if (!(error instanceof mongo.MongoServerError)) return false;
   return error.code === duplicateKey || error.code === 112 || error.code === 251;
 }

@@ -1,0 +1,46 @@
+// The port between the store and the two kinds of server: a replica set tells what happens and knows
+// transactions, a standalone server neither. Both tell the same steps, so the store is one.
+import type { Raced } from '@reg/registry';
+import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
+import type { DocumentEvent } from './mirror.ts';
+import type { Operation, WriteName } from './plan.ts';
+
+/** What one transaction did, or one write alone. */
+export interface Step {
+  readonly revision: number;
+  readonly events: readonly DocumentEvent[];
+  /** When it was written, in milliseconds since 1970 by its writer's clock; undefined for a hand edit. */
+  readonly at: number | undefined;
+  /** The name of the transaction, if a registry made it. */
+  readonly write: string | undefined;
+}
+
+/** All documents at one moment. */
+export interface Everything {
+  readonly epoch: string;
+  readonly revision: number;
+  readonly services: readonly Readonly<Record<string, unknown>>[];
+  readonly definitions: readonly DefinitionDocument[];
+  readonly tombstones: readonly TombstoneDocument[];
+}
+
+export interface Listener {
+  readonly onStep: (step: Step) => void;
+  /** Steps may be missing from here on: everything is to be read anew. */
+  readonly onLost: (cause: unknown) => void;
+}
+
+export interface Database {
+  readonly kind: 'replica set' | 'standalone';
+  /** Collections and indexes are made where they lack. Ends the following before. @throws what the database says */
+  load(): Promise<Everything>;
+  /** Tells every step after the moment of `load`, in order, those of `write` and `mend` too. */
+  follow(listener: Listener): void;
+  /** All of it or nothing. @throws what the database says; nobody knows then what became of it */
+  write(operations: readonly Operation[], name: WriteName): Promise<'written' | Raced>;
+  /** What a hand edit left unsaid is written down; where somebody else did so before, nothing happens. */
+  mend(operation: Operation): Promise<void>;
+  /** Resolves once everything was told that was written before. */
+  caughtUp(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,107 @@
+// A replica set: writes are conditional or transactions, and everybody, the writer too, learns of them by the
+// change stream.
+import { randomBytes } from 'node:crypto';
+import type { Connection, mongo } from 'mongoose';
+import { mongo as driver } from 'mongoose';
+import { type ChangeFeed, openChangeFeed } from './change-feed.ts';
+import type { Database, Listener } from './database.ts';
+import { type Collections, prepareCollections } from './documents.ts';
+import { keptEpoch } from './epoch.ts';
+import { readEverything } from './read-everything.ts';
+import { revisionOf } from './revision.ts';
+import { isRace, type Writer, writeConcern } from './writer.ts';
+
+export interface ReplicaSetOptions {
+  readonly connection: Connection;
+  readonly db: mongo.Db;
+  readonly collections: Collections;
+  readonly writer: Writer;
+}
+
+/** What is seen takes milliseconds; where it takes longer, nobody knows. */
+export const seenWithinMs = 10_000;
+
+export function openReplicaSet({ connection, db, collections, writer }: ReplicaSetOptions): Database {
+  const self = randomBytes(6).toString('hex');
+  const barriers = new Map<string, () => void>();
+  let barrierCount = 0;
+  /** Under way; and the one after it, which all share who come meanwhile. */
+  let barrier: Promise<void> | undefined;
+  let nextBarrier: Promise<void> | undefined;
+  let epoch: string | undefined;
+  let readAt: mongo.Timestamp | undefined;
+  let feed: ChangeFeed | undefined;
+
+  async function moveBarrier(): Promise<void> {
+    const by = `${self}-${++barrierCount}`;
+    const seen = new Promise<void>((resolve) => barriers.set(by, resolve));
+    try {
+      await collections.state.replaceOne({ _id: 'barrier' }, { by }, { upsert: true, writeConcern });
+      await within(seenWithinMs, seen);
+    } finally {
+      barriers.delete(by);
+    }
+  }
+
+  return {
+    kind: 'replica set',
+    async load() {
+      await feed?.close();
+      await prepareCollections(connection, { changeStream: true });
+      epoch = await keptEpoch(collections, epoch);
+      const { atClusterTime, ...documents } = await readEverything(db);
+      readAt = atClusterTime;
+      return { epoch, revision: revisionOf(atClusterTime), ...documents };
+    },
+    follow({ onStep, onLost }: Listener) {
+      if (readAt === undefined) throw new TypeError('nothing was loaded');
+      feed = openChangeFeed({
+        db,
+        after: next(readAt),
+        onStep: (step) => {
+          onStep(step);
+          if (step.barrier !== undefined) barriers.get(step.barrier)?.();
+        },
+        onLost,
+      });
+    },
+    write: writer.write,
+    async mend(operation) {
+      try {
+        await writer.carryOut(operation);
+      } catch (error) {
+        if (!isRace(error)) throw error;
+      }
+    },
+    caughtUp() {
+      nextBarrier ??= (barrier ?? Promise.resolve())
+        .catch(() => {})
+        .then(() => {
+          barrier = nextBarrier;
+          nextBarrier = undefined;
+          return moveBarrier();
+        });
+      return nextBarrier;
+    },
+    async close() {
+      await feed?.close();
+    },
+  };
+}
+
+/** The moment after: what was written at the moment itself was read already. */
+function next({ t, i }: mongo.Timestamp): mongo.Timestamp {
+  return new driver.Timestamp({ t, i: i + 1 });
+}
+
+export async function within<Result>(limitMs: number, work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the database does not tell of the write')), limitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
