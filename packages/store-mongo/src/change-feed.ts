@@ -7,7 +7,7 @@ import type { DefinitionDocument, DocumentId, TombstoneDocument, WriteDocument }
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
 
-export interface FeedStep extends Step {
+interface FeedStep extends Step {
   /** Whose barrier moved, if it is one. */
   readonly barrier: string | undefined;
 }

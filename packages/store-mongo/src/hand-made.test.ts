@@ -4,21 +4,27 @@ import { createRegistry } from '@reg/registry';
 import mongoose, { type mongo } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
+import { type Mongod, type ReplicaSet, startMongod, startReplicaSet } from '../../../tests/support/mongod.ts';
 import { seededRandom } from '../../../tests/support/random.ts';
 import { count } from '../../../tests/support/size.ts';
 import { openMongoStore } from './mongo-store.ts';
 
+const servers = ['replica set', 'standalone'] as const;
 let replicaSet: ReplicaSet;
+let standalone: Mongod;
 
 beforeAll(async () => {
-  replicaSet = await startReplicaSet();
+  [replicaSet, standalone] = await Promise.all([startReplicaSet(), startMongod()]);
 }, 120_000);
 
-afterAll(() => replicaSet?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await replicaSet?.[Symbol.asyncDispose]();
+  await standalone?.[Symbol.asyncDispose]();
+});
 
-async function openWorld() {
-  const url = replicaSet.urlOf(`Series${randomBytes(4).toString('hex')}`);
+async function openWorld(server: (typeof servers)[number]) {
+  const name = `Series${randomBytes(4).toString('hex')}`;
+  const url = server === 'replica set' ? replicaSet.urlOf(name) : `${standalone.url}/${name}`;
   const store = await openMongoStore({ url });
   const registry = createRegistry({ store });
   const connection = await mongoose.createConnection(url).asPromise();
@@ -49,93 +55,113 @@ const plain = (name: string, port: number, more: object = {}) => ({
   ...more,
 });
 
-test('the plain document of four fields is a live service; edited and deleted by hand it follows', async () => {
-  await using world = await openWorld();
-  const { services, listed, registry } = world;
-  const { insertedId } = await services.insertOne(plain('tickets', 3001));
-  await eventually(listed, ([first]) => first?.addresses[0] === 'http://127.0.0.1:3001/query');
-  expect(registry.getService('tickets').instances).toMatchObject([
-    { instanceId: insertedId.toString(), lease: 'none', leaseUntil: null, state: 'up' },
-  ]);
-  await services.updateOne(
-    { name: 'tickets' },
-    { $set: { 'endpoints.0.url': 'http://127.0.0.1:3002/query' } },
-  );
-  await eventually(listed, ([first]) => first?.addresses[0] === 'http://127.0.0.1:3002/query');
-  await services.deleteOne({ name: 'tickets' });
-  await eventually(listed, (all) => all.length === 0);
-});
+test.for(servers)(
+  'the plain document of four fields is a live service; edited and deleted by hand it follows (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { services, listed, registry } = world;
+    const { insertedId } = await services.insertOne(plain('tickets', 3001));
+    await eventually(listed, ([first]) => first?.addresses[0] === 'http://127.0.0.1:3001/query');
+    expect(registry.getService('tickets').instances).toMatchObject([
+      { instanceId: insertedId.toString(), lease: 'none', leaseUntil: null, state: 'up' },
+    ]);
+    await services.updateOne(
+      { name: 'tickets' },
+      { $set: { 'endpoints.0.url': 'http://127.0.0.1:3002/query' } },
+    );
+    await eventually(listed, ([first]) => first?.addresses[0] === 'http://127.0.0.1:3002/query');
+    await services.deleteOne({ name: 'tickets' });
+    await eventually(listed, (all) => all.length === 0);
+  },
+);
 
-test('two documents of one name are two instances; the service goes with the last one', async () => {
-  await using world = await openWorld();
-  await world.services.insertMany([plain('tickets', 3001), plain('tickets', 3002)]);
-  await eventually(world.listed, ([first]) => first?.addresses.length === 2);
-  await world.services.deleteOne({ 'endpoints.url': 'http://127.0.0.1:3001/query' });
-  await eventually(world.listed, ([first]) => first?.addresses.length === 1);
-  await world.services.deleteMany({ name: 'tickets' });
-  await eventually(world.listed, (all) => all.length === 0);
-});
+test.for(servers)(
+  'two documents of one name are two instances; the service goes with the last one (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    await world.services.insertMany([plain('tickets', 3001), plain('tickets', 3002)]);
+    await eventually(world.listed, ([first]) => first?.addresses.length === 2);
+    await world.services.deleteOne({ 'endpoints.url': 'http://127.0.0.1:3001/query' });
+    await eventually(world.listed, ([first]) => first?.addresses.length === 1);
+    await world.services.deleteMany({ name: 'tickets' });
+    await eventually(world.listed, (all) => all.length === 0);
+  },
+);
 
-test('a document as the original’s library wrote it: _id in its endpoints, and __v', async () => {
-  await using world = await openWorld();
-  const endpoints = [{ _id: new mongoose.Types.ObjectId(), type: 'http-get', url: 'http://127.0.0.1:3001' }];
-  await world.services.insertOne(plain('tickets', 3001, { endpoints, __v: 0 }));
-  await eventually(world.listed, ([first]) => first?.addresses.length === 1);
-  expect(world.store.invalid()).toEqual([]);
-});
+test.for(servers)(
+  'a document as the original’s library wrote it: _id in its endpoints, and __v (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const endpoints = [
+      { _id: new mongoose.Types.ObjectId(), type: 'http-get', url: 'http://127.0.0.1:3001' },
+    ];
+    await world.services.insertOne(plain('tickets', 3001, { endpoints, __v: 0 }));
+    await eventually(world.listed, ([first]) => first?.addresses.length === 1);
+    expect(world.store.invalid()).toEqual([]);
+  },
+);
 
-test('a hand edit of the path holds where it is the only instance; else it is reported and the former stays', async () => {
-  await using world = await openWorld();
-  const { services, listed, store, registry } = world;
-  await services.insertOne(plain('tickets', 3001));
-  await eventually(listed, (all) => all.length === 1);
-  await services.updateOne({ name: 'tickets' }, { $set: { url: '/moved' } });
-  await eventually(listed, ([first]) => first?.path === '/moved');
+test.for(servers)(
+  'a hand edit of the path holds where it is the only instance; else it is reported and the former stays (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { services, listed, store, registry } = world;
+    await services.insertOne(plain('tickets', 3001));
+    await eventually(listed, (all) => all.length === 1);
+    await services.updateOne({ name: 'tickets' }, { $set: { url: '/moved' } });
+    await eventually(listed, ([first]) => first?.path === '/moved');
 
-  const second = await registry.register(
-    { service: 'tickets', id: 'second' },
-    {
-      url: '/moved',
-      endpoints: [{ type: 'http', url: 'http://127.0.0.1:3009' }],
-      authorizedRoles: ['tickets-query'],
-    },
-  );
-  await services.updateOne(
-    { 'endpoints.url': 'http://127.0.0.1:3001/query' },
-    { $set: { url: '/elsewhere' } },
-  );
-  const [fault] = await eventually(
-    () => store.invalid(),
-    (faults) => faults.length === 1,
-  );
-  expect(fault).toMatchObject({ path: 'url', message: expect.stringContaining('living instances') });
-  expect(listed()).toMatchObject([{ path: '/moved', addresses: { length: 2 } }]);
-  await registry.unregister({ service: 'tickets', id: 'second' }, { generation: second.generation });
-});
+    const second = await registry.register(
+      { service: 'tickets', id: 'second' },
+      {
+        url: '/moved',
+        endpoints: [{ type: 'http', url: 'http://127.0.0.1:3009' }],
+        authorizedRoles: ['tickets-query'],
+      },
+    );
+    await services.updateOne(
+      { 'endpoints.url': 'http://127.0.0.1:3001/query' },
+      { $set: { url: '/elsewhere' } },
+    );
+    const [fault] = await eventually(
+      () => store.invalid(),
+      (faults) => faults.length === 1,
+    );
+    expect(fault).toMatchObject({ path: 'url', message: expect.stringContaining('living instances') });
+    expect(listed()).toMatchObject([{ path: '/moved', addresses: { length: 2 } }]);
+    await registry.unregister({ service: 'tickets', id: 'second' }, { generation: second.generation });
+  },
+);
 
-test('a registered instance that is deleted by hand is gone, and its client may register again', async () => {
-  await using world = await openWorld();
-  const { registry, services, listed } = world;
-  const name = { service: 'tickets', id: 'one' };
-  const body = {
-    url: '/tickets',
-    endpoints: [{ type: 'http' as const, url: 'http://127.0.0.1:3001' }],
-    authorizedRoles: [],
-    runId: 'run-1',
-  };
-  const first = await registry.register(name, body);
-  await services.deleteOne({ name: 'tickets' });
-  await eventually(listed, (all) => all.length === 0);
-  await expect(registry.renew(name, first.generation)).rejects.toMatchObject({ code: 'instance_not_found' });
-  const again = await registry.register(name, { ...body, generation: first.generation });
-  expect(again.generation).toBeGreaterThanOrEqual(first.generation);
-  expect(listed()).toMatchObject([{ name: 'tickets' }]);
-});
+test.for(servers)(
+  'a registered instance that is deleted by hand is gone, and its client may register again (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { registry, services, listed } = world;
+    const name = { service: 'tickets', id: 'one' };
+    const body = {
+      url: '/tickets',
+      endpoints: [{ type: 'http' as const, url: 'http://127.0.0.1:3001' }],
+      authorizedRoles: [],
+      runId: 'run-1',
+    };
+    const first = await registry.register(name, body);
+    await services.deleteOne({ name: 'tickets' });
+    await eventually(listed, (all) => all.length === 0);
+    await expect(registry.renew(name, first.generation)).rejects.toMatchObject({
+      code: 'instance_not_found',
+    });
+    const again = await registry.register(name, { ...body, generation: first.generation });
+    expect(again.generation).toBeGreaterThanOrEqual(first.generation);
+    expect(listed()).toMatchObject([{ name: 'tickets' }]);
+  },
+);
 
-test('what people made is there after a restart', async () => {
-  await using world = await openWorld();
+test.for(servers)('what people made is there after a restart (%s)', async (server) => {
+  await using world = await openWorld(server);
   await world.services.insertOne(plain('tickets', 3001));
   await eventually(world.listed, (all) => all.length === 1);
+  await world.registry.close();
   await using again = createDisposable(await openMongoStore({ url: world.url }));
   expect([...again.store.view.services.keys()]).toEqual(['tickets']);
 });
@@ -144,38 +170,41 @@ function createDisposable(store: Awaited<ReturnType<typeof openMongoStore>>) {
   return { store, [Symbol.asyncDispose]: () => store.close() };
 }
 
-test('documents that mean nothing are reported with their path, listed nowhere, and break nothing', async () => {
-  await using world = await openWorld();
-  const { services, store, listed, registry } = world;
-  await services.insertOne(plain('tickets', 3001));
-  await eventually(listed, (all) => all.length === 1);
-  const random = seededRandom(1);
-  const many = count({ reduced: 200, whole: 1_000 });
-  const hostile = Array.from({ length: many }, (_, index) => hostileDocument(random, index));
-  await services.insertMany(hostile, { ordered: false });
-  const unreported = () => {
-    const reported = new Set(store.invalid().map(({ id }) => id));
-    return hostile.filter(({ _id }) => !reported.has(String(_id)));
-  };
-  await eventually(unreported, ({ length }) => length === 0, { withinMs: 20_000 });
-  expect(listed()).toMatchObject([{ name: 'tickets', addresses: { length: 1 } }]);
-  expect(store.invalid().every(({ message }) => message.length > 0)).toBe(true);
-  await registry.register(
-    { service: 'orders', id: 'one' },
-    { url: '/orders', endpoints: [{ type: 'http', url: 'http://127.0.0.1:3005' }], authorizedRoles: [] },
-  );
-  await services.deleteMany({ name: { $ne: 'tickets' }, 'reg.id': { $exists: false } });
-  await eventually(
-    () => store.invalid().length,
-    (reported) => reported === 0,
-    { withinMs: 30_000 },
-  );
-  expect(
-    listed()
-      .map(({ name }) => name)
-      .sort(),
-  ).toEqual(['orders', 'tickets']);
-});
+test.for(servers)(
+  'documents that mean nothing are reported with their path, listed nowhere, and break nothing (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { services, store, listed, registry } = world;
+    await services.insertOne(plain('tickets', 3001));
+    await eventually(listed, (all) => all.length === 1);
+    const random = seededRandom(1);
+    const many = count({ reduced: 200, whole: 1_000 });
+    const hostile = Array.from({ length: many }, (_, index) => hostileDocument(random, index));
+    await services.insertMany(hostile, { ordered: false });
+    const unreported = () => {
+      const reported = new Set(store.invalid().map(({ id }) => id));
+      return hostile.filter(({ _id }) => !reported.has(String(_id)));
+    };
+    await eventually(unreported, ({ length }) => length === 0, { withinMs: 20_000 });
+    expect(listed()).toMatchObject([{ name: 'tickets', addresses: { length: 1 } }]);
+    expect(store.invalid().every(({ message }) => message.length > 0)).toBe(true);
+    await registry.register(
+      { service: 'orders', id: 'one' },
+      { url: '/orders', endpoints: [{ type: 'http', url: 'http://127.0.0.1:3005' }], authorizedRoles: [] },
+    );
+    await services.deleteMany({ name: { $ne: 'tickets' }, 'reg.id': { $exists: false } });
+    await eventually(
+      () => store.invalid().length,
+      (reported) => reported === 0,
+      { withinMs: 30_000 },
+    );
+    expect(
+      listed()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(['orders', 'tickets']);
+  },
+);
 
 const hostileValues: readonly unknown[] = [
   null,

@@ -14,13 +14,14 @@ import {
 } from '@reg/registry';
 import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
 import { connect } from './connect.ts';
-import type { Step } from './database.ts';
+import type { Database, Step } from './database.ts';
 import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror, healing, type InvalidDocument, type Meaning } from './mirror.ts';
 import { planWrite } from './plan.ts';
 import { openReplicaSet, seenWithinMs, within } from './replica-set.ts';
+import { openStandalone } from './standalone.ts';
 import { createWriter } from './writer.ts';
 
 export interface MongoStoreOptions {
@@ -79,7 +80,10 @@ export async function openMongoStore({
     writableSince: leases.writableSince,
     databaseNow,
   });
-  const database = openReplicaSet({ connection, db, collections, writer });
+  const database: Database =
+    kind === 'replica set'
+      ? openReplicaSet({ connection, db, collections, writer })
+      : openStandalone({ connection, db, collections, writer, clock, databaseNow, log: say });
 
   /** Everything at one moment, and then whatever comes after that moment. */
   async function load(): Promise<void> {

@@ -14,11 +14,13 @@ export interface WriterOptions {
   readonly databaseNow: () => '$$NOW' | Date;
 }
 
+type WriteOptions = Pick<mongo.CommandOperationOptions, 'session' | 'writeConcern'>;
+
 export interface Writer {
   /** @throws what the database says */
   write(operations: readonly Operation[], name: WriteName): Promise<'written' | Raced>;
   /** One operation alone. @returns false where what it replaces has moved on. @throws what the database says */
-  carryOut(operation: Operation): Promise<boolean>;
+  carryOut(operation: Operation, options?: WriteOptions): Promise<boolean>;
 }
 
 const bulkAtMost = 500;
@@ -81,8 +83,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
   }
 
   /** @returns false where what it replaces has moved on */
-  async function carryOut(operation: Operation, session?: mongo.ClientSession): Promise<boolean> {
-    const options = session ? { session } : { writeConcern };
+  async function carryOut(operation: Operation, options: WriteOptions = { writeConcern }): Promise<boolean> {
     switch (operation.kind) {
       case 'insert-instance':
         await services.insertOne(operation.document, options);
@@ -135,7 +136,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
 
   async function endLease(
     { id, overdueMs }: Extract<Operation, { kind: 'end-lease' }>,
-    options: { session?: mongo.ClientSession },
+    options: WriteOptions,
   ): Promise<boolean> {
     if (overdueMs === undefined) {
       await leases.deleteOne({ _id: id }, options);
@@ -153,7 +154,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
     try {
       session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern });
       for (const operation of operations) {
-        if (await carryOut(operation, session)) continue;
+        if (await carryOut(operation, { session })) continue;
         await session.abortTransaction();
         return 'raced';
       }
@@ -170,7 +171,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
   }
 
   return {
-    carryOut: (operation) => carryOut(operation),
+    carryOut,
     async write(operations, name) {
       const [only] = operations;
       if (operations.length > 1 || !only || !namesItsWrite(only)) return inTransaction(operations, name);

@@ -1,0 +1,117 @@
+// What a collection held when it was last looked at: a hash per document, so that a hand edit is found by
+// comparing. Bounded by the number of documents, not by their size.
+import { createHash } from 'node:crypto';
+import { mongo } from 'mongoose';
+import { idText } from './instance-document.ts';
+
+type RawDocument = Readonly<Record<string, unknown>>;
+
+interface Found<Id> {
+  readonly id: Id;
+  /** Undefined: it is gone. */
+  readonly document: RawDocument | undefined;
+}
+
+export interface Contents<Id> {
+  /** Forgets all and reads all. */
+  load(): Promise<RawDocument[]>;
+  /** This registry left it so. @returns it as the database gives it back */
+  note(id: Id, document: object | undefined): RawDocument | undefined;
+  /** Reads all, and tells nothing yet. @returns what else changed than was noted since: first what is gone */
+  look(): Promise<() => readonly Found<Id>[]>;
+}
+
+interface Entry<Id> {
+  readonly id: Id;
+  /** The look that found it last. */
+  look: number;
+}
+
+const batchSize = 1_000;
+
+/** A collection whose documents are read as bytes. */
+interface Readable {
+  find(filter: object, options: { raw: true; batchSize: number }): AsyncIterable<unknown>;
+}
+
+export function createContents<Id>(collection: Readable): Contents<Id> {
+  const entries = new Map<string, Entry<Id>>();
+  const hashes = new Map<string, string>();
+  let looks = 0;
+  /** Noted while a look goes on: what it read of these may be older. */
+  let noted: Set<string> | undefined;
+
+  function put(id: Id, bytes: Uint8Array): void {
+    drop(id);
+    const hash = hashOf(bytes);
+    hashes.set(idText(id), hash);
+    entries.set(hash, { id, look: looks });
+  }
+
+  function drop(id: Id): void {
+    const hash = hashes.get(idText(id));
+    if (hash === undefined) return;
+    hashes.delete(idText(id));
+    entries.delete(hash);
+  }
+
+  const readRaw = () => collection.find({}, { raw: true, batchSize });
+
+  return {
+    async load() {
+      entries.clear();
+      hashes.clear();
+      const documents: RawDocument[] = [];
+      for await (const raw of readRaw()) {
+        const bytes = raw as Uint8Array;
+        const document = parse(bytes);
+        put(document._id as Id, bytes);
+        documents.push(document);
+      }
+      return documents;
+    },
+    note(id, document) {
+      noted?.add(idText(id));
+      if (document === undefined) {
+        drop(id);
+        return undefined;
+      }
+      const bytes = mongo.BSON.serialize(document);
+      put(id, bytes);
+      return parse(bytes);
+    },
+    async look() {
+      looks += 1;
+      const since = new Set<string>();
+      noted = since;
+      const changed: { id: Id; bytes: Uint8Array; document: RawDocument }[] = [];
+      for await (const raw of readRaw()) {
+        const bytes = raw as Uint8Array;
+        const known = entries.get(hashOf(bytes));
+        if (known) known.look = looks;
+        else {
+          const document = parse(bytes);
+          changed.push({ id: document._id as Id, bytes, document });
+        }
+      }
+      return () => {
+        const there = new Set(changed.map(({ id }) => idText(id)));
+        const gone = [...entries.values()].filter(
+          ({ id, look }) => look < looks && !there.has(idText(id)) && !since.has(idText(id)),
+        );
+        for (const { id } of gone) drop(id);
+        const others = changed.filter(({ id }) => !since.has(idText(id)));
+        for (const { id, bytes } of others) put(id, bytes);
+        return [
+          ...gone.map(({ id }) => ({ id, document: undefined })),
+          ...others.map(({ id, document }) => ({ id, document })),
+        ];
+      };
+    },
+  };
+}
+
+const parse = (bytes: Uint8Array): RawDocument =>
+  mongo.BSON.deserialize(bytes, { validation: { utf8: false } });
+
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
