@@ -41,8 +41,18 @@ export interface ReplicaSet extends AsyncDisposable {
   readonly members: readonly Mongod[];
 }
 
+export interface ReplicaSetOptions {
+  /** @default 1 */
+  readonly members?: number;
+  /** Arguments of each. */
+  readonly more?: readonly string[];
+}
+
 /** As many members as asked for, one of them primary already. */
-export async function startReplicaSet({ members: count = 1 } = {}): Promise<ReplicaSet> {
+export async function startReplicaSet({
+  members: count = 1,
+  more = [],
+}: ReplicaSetOptions = {}): Promise<ReplicaSet> {
   const folder = await mkdtemp(join(tmpdir(), 'reg-mongod-'));
   const members: Mongod[] = [];
   const dispose = async () => {
@@ -52,11 +62,12 @@ export async function startReplicaSet({ members: count = 1 } = {}): Promise<Repl
   try {
     const program = await programIn(folder);
     for (let index = 0; index < count; index++) {
-      members.push(await startMember(program, join(folder, `member-${index}`), ['--replSet', 'rs']));
+      members.push(await startMember(program, join(folder, `member-${index}`), ['--replSet', 'rs', ...more]));
     }
     const hosts = members.map(({ url }) => url.replace('mongodb://', ''));
-    await initiate(hosts);
     const urlOf = (database: string) => `mongodb://${hosts.join(',')}/${database}?replicaSet=rs`;
+    await initiate(hosts);
+    await untilWritable(urlOf('admin'));
     return { url: urlOf(''), urlOf, members, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
@@ -76,6 +87,16 @@ async function initiate(hosts: readonly string[]): Promise<void> {
       ({ primary }) => primary !== undefined,
       { withinMs: 60_000 },
     );
+  } finally {
+    await client.close();
+  }
+}
+
+/** Who is elected is not primary at once: it may still be catching up. */
+async function untilWritable(url: string): Promise<void> {
+  const client = new mongo.MongoClient(url);
+  try {
+    await client.db().command({ ping: 1 }, { readPreference: 'primary' });
   } finally {
     await client.close();
   }

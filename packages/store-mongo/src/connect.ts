@@ -4,6 +4,9 @@ import type { Database } from './database.ts';
 import { writeConcern } from './writer.ts';
 
 const startWithinMs = 10_000;
+/** A member that stands still says nothing, and its connections stay open: it counts as gone after the sum of both. */
+const askedEveryMs = 2_000;
+const answersWithinMs = 3_000;
 
 export interface Connected {
   readonly connection: Connection;
@@ -17,6 +20,8 @@ export async function connect(url: string): Promise<Connected> {
     .createConnection(url, {
       appName: 'reg',
       serverSelectionTimeoutMS: startWithinMs,
+      heartbeatFrequencyMS: askedEveryMs,
+      connectTimeoutMS: answersWithinMs,
       writeConcern,
       readConcern: { level: 'majority' },
       maxPoolSize: 20,

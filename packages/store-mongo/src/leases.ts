@@ -52,6 +52,9 @@ export async function startLeases({
 }: LeaseOptions): Promise<Leases> {
   const { leases, state } = collections;
   let pending = new Map<InstanceKey, Pending>();
+  /** Under way to the database. */
+  let writing: ReadonlyMap<InstanceKey, Pending> = new Map();
+  let fault = '';
   let flushing: Promise<void> | undefined;
   let since: Date | undefined;
   let beating: Promise<void> | undefined;
@@ -79,13 +82,16 @@ export async function startLeases({
   }
 
   async function flushPending(): Promise<void> {
-    const taken = pending;
+    writing = pending;
     pending = new Map();
     try {
-      await write(taken);
-    } catch {
-      for (const [key, one] of taken) pending.set(key, { ...one, ...pending.get(key), since: one.since });
+      await write(writing);
+      fault = '';
+    } catch (error) {
+      fault = error instanceof Error ? error.message : String(error); // told to who renews, if it lasts
+      for (const [key, one] of writing) pending.set(key, { ...one, ...pending.get(key), since: one.since });
     }
+    writing = new Map();
   }
 
   function flush(): Promise<void> {
@@ -108,7 +114,7 @@ export async function startLeases({
   function beat(): Promise<void> {
     beating ??= beatOnce()
       .catch(() => {
-        // The database is away: the next beat will say since when it is back.
+        since = undefined; // the database is away: the next beat will say since when it is back
       })
       .finally(() => {
         beating = undefined;
@@ -118,10 +124,11 @@ export async function startLeases({
 
   function checkWritten(renewals: readonly Renewal[]): void {
     for (const { key } of renewals) {
-      const late = pending.get(key);
+      const late = writing.get(key) ?? pending.get(key);
       const leaseMs = view.leases.get(key)?.leaseMs;
       if (!late || leaseMs == null || clock.now() - late.since <= leaseMs / 2) continue;
-      throw regError('store_unavailable', 'the database has taken no renewal for half a lease');
+      const detail = `the database has taken no renewal for half a lease${fault && `: ${fault}`}`;
+      throw regError('store_unavailable', detail);
     }
   }
 

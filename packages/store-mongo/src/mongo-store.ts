@@ -19,9 +19,10 @@ import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror, healing, type InvalidDocument, type Meaning } from './mirror.ts';
-import { planWrite } from './plan.ts';
-import { openReplicaSet, seenWithinMs, within } from './replica-set.ts';
+import { type Operation, planWrite, type WriteName } from './plan.ts';
+import { openReplicaSet } from './replica-set.ts';
 import { openStandalone } from './standalone.ts';
+import { within } from './within.ts';
 import { createWriter } from './writer.ts';
 
 export interface MongoStoreOptions {
@@ -41,6 +42,9 @@ export interface MongoStore extends Store {
   /** Documents that are left alone, and why. */
   invalid(): readonly InvalidDocument[];
 }
+
+/** An election takes up to ten seconds, and its outcome one more to be known. */
+const writtenWithinMs = 12_000;
 
 /** @throws `store_unavailable` where no database answers within 10 s */
 export async function openMongoStore({
@@ -63,6 +67,8 @@ export async function openMongoStore({
   const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
   let writeCount = 0;
   let closed = false;
+  /** While everything is read anew: whether it is to be read once more. */
+  let reloading: { again: boolean } | undefined;
 
   const leases = await startLeases({
     collections,
@@ -92,33 +98,40 @@ export async function openMongoStore({
     const position = { epoch, revision };
     view.restore(position, kept, clock.now());
     changeLog.restart(position);
-    database.follow({ onStep, onLost });
+    database.follow({ onStep, onLost, onBroken });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
     changeLog.restart(view.position);
+    // What was written meanwhile is in what was read, and no change tells of it.
+    for (const settle of ownWrites.values()) settle('raced');
+  }
+
+  function onBroken(cause: unknown): void {
+    say(`the changes of the database are not seen at the moment: ${faultOf(cause)}`);
   }
 
   function onLost(cause: unknown): void {
     if (closed) return;
-    say(
-      `the history of the database is gone (${cause instanceof Error ? cause.message : String(cause)}): everything is read anew`,
-    );
-    void reload();
+    say(`the history of the database is gone (${faultOf(cause)}): everything is read anew`);
+    if (reloading) reloading.again = true;
+    else void reload();
   }
 
   async function reload(): Promise<void> {
-    while (!closed) {
+    const state = { again: true };
+    reloading = state;
+    while (!closed && state.again) {
+      state.again = false;
       try {
         await load();
-        return;
       } catch (error) {
-        say(
-          `reading everything anew did not work: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        say(`reading everything anew did not work: ${faultOf(error)}`);
+        state.again = true;
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
     }
+    reloading = undefined;
   }
 
   function onStep({ revision, events, at, write: transaction }: Step): void {
@@ -194,6 +207,20 @@ export async function openMongoStore({
     }
   }
 
+  async function carryOut(
+    operations: readonly Operation[],
+    name: WriteName,
+    isWanted: () => boolean,
+  ): Promise<ChangeSet | 'raced'> {
+    const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
+    const written = database.write(operations, name, isWanted);
+    // Seen is written, also where the database's answer is late or lost.
+    const set = await Promise.race([seen, written.then((answer) => (answer === 'raced' ? answer : seen))]);
+    if (set !== 'raced') return set;
+    await database.caughtUp();
+    return Promise.race([seen, 'raced' as const]); // by now it was seen, or was never done
+  }
+
   await load();
   return {
     view,
@@ -204,16 +231,19 @@ export async function openMongoStore({
       checkReplaced(replaces);
       const name = { write: nextWrite(), at: now };
       const operations = planWrite(changes, view, mirror, name);
-      const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
+      let isWanted = true;
       try {
-        const written = await database.write(operations, name);
-        const set = written === 'raced' ? 'raced' : await within(seenWithinMs, seen);
-        if (set === 'raced') await database.caughtUp();
-        else began(set);
+        const set = await within(
+          writtenWithinMs,
+          carryOut(operations, name, () => isWanted),
+          'the database does not say whether it was written',
+        );
+        if (set !== 'raced') began(set);
         return set;
       } catch (cause) {
         throw regError('store_unavailable', faultOf(cause), { cause });
       } finally {
+        isWanted = false;
         ownWrites.delete(name.write);
       }
     },
