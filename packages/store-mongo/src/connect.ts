@@ -27,7 +27,7 @@ export async function connect(url: string): Promise<Connected> {
       maxPoolSize: 20,
       // What people put into documents is judged one document at a time, and ends no stream.
       enableUtf8Validation: false,
-      ...(new URL(url).pathname.length > 1 ? {} : { dbName: 'reg' }),
+      ...(namesDatabase(url) ? {} : { dbName: 'reg' }),
     })
     .asPromise();
   const { db } = connection;
@@ -38,6 +38,11 @@ export async function connect(url: string): Promise<Connected> {
     await connection.close();
     throw error;
   }
+}
+
+/** No URL for a parser of URLs, where it names several hosts. */
+function namesDatabase(url: string): boolean {
+  return /^[^/]+:\/\/[^/]+\/[^?]/.test(url);
 }
 
 /** A router in front of a sharded cluster has change streams and transactions too. */
