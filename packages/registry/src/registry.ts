@@ -191,7 +191,7 @@ export function createRegistry({
     const { holdingBack, overdue, leased } = reaper.seen();
     const reasons = [
       ...(holdingBack ? [`holding back: ${overdue} of ${leased} leases are overdue, nobody expires`] : []),
-      ...new Set(storeFaults.values()),
+      ...(store.faults?.() ?? new Set(storeFaults.values())),
     ];
     const none = { epoch: view.position.epoch, revision: 0 };
     return {

@@ -22,6 +22,7 @@ export interface FeedOptions {
   readonly onLost: (cause: unknown) => void;
   /** It broke, and goes on by itself where it was: said once until it follows again. */
   readonly onBroken: (cause: unknown) => void;
+  readonly onMended: () => void;
 }
 
 export interface ChangeFeed {
@@ -60,7 +61,7 @@ const pipeline = [
 
 type StreamEvent = mongo.ChangeStreamDocument<mongo.Document>;
 
-export function openChangeFeed({ db, after, onStep, onLost, onBroken }: FeedOptions): ChangeFeed {
+export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }: FeedOptions): ChangeFeed {
   let pending: { step: StreamEvent[]; transaction: string } | undefined;
   let stream: mongo.ChangeStream | undefined;
   let resumeAfter: unknown;
@@ -105,6 +106,7 @@ export function openChangeFeed({ db, after, onStep, onLost, onBroken }: FeedOpti
     while (!closed) {
       const event = await within(limitMs, opened.tryNext(), 'the database says nothing');
       limitMs = answersWithinMs;
+      if (broken) onMended();
       broken = false;
       if (event && isLoss(event)) throw new HistoryGone(`the database saw ${event.operationType}`);
       // Somebody's own transaction has no last document of ours: it is whole when nothing more is there.

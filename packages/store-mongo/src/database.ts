@@ -30,6 +30,8 @@ export interface Listener {
   readonly onLost: (cause: unknown) => void;
   /** Nothing is told at the moment; it goes on by itself, and nothing is missing then. */
   readonly onBroken: (cause: unknown) => void;
+  /** It goes on after it was broken. */
+  readonly onMended: () => void;
 }
 
 export interface Database {

@@ -13,6 +13,8 @@ const flushEveryMs = 100;
 const beatEveryMs = 500;
 /** Between two beats of any registry: longer, and the database was away. */
 const outageMs = 1_500;
+/** Health tells of it: longer than a slow beat. */
+const awayMs = 2_500;
 
 export interface LeaseOptions {
   readonly collections: Collections;
@@ -29,6 +31,8 @@ export interface Leases {
   /** @throws `store_unavailable` where one could not be written for half of its lease */
   renew(renewals: readonly Renewal[]): readonly InstanceKey[];
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
+  /** Why the database takes no word of ours; undefined while it does. */
+  fault(): string | undefined;
   /** Since when the database can be written to, by its own clock. */
   writableSince(): Date | undefined;
   close(): Promise<void>;
@@ -54,7 +58,9 @@ export async function startLeases({
   let pending = new Map<InstanceKey, Pending>();
   /** Under way to the database. */
   let writing: ReadonlyMap<InstanceKey, Pending> = new Map();
-  let fault = '';
+  let renewalFault = '';
+  let beatFault = '';
+  let beatAt = clock.now();
   let flushing: Promise<void> | undefined;
   let since: Date | undefined;
   let beating: Promise<void> | undefined;
@@ -86,9 +92,9 @@ export async function startLeases({
     pending = new Map();
     try {
       await write(writing);
-      fault = '';
+      renewalFault = '';
     } catch (error) {
-      fault = error instanceof Error ? error.message : String(error); // told to who renews, if it lasts
+      renewalFault = textOf(error); // told to who renews, if it lasts
       for (const [key, one] of writing) pending.set(key, { ...one, ...pending.get(key), since: one.since });
     }
     writing = new Map();
@@ -109,11 +115,13 @@ export async function startLeases({
     const options = { upsert: true, returnDocument: 'after' } as const;
     const document = await state.findOneAndUpdate({ _id: 'writable' }, update, options);
     since = document?.since;
+    beatAt = clock.now();
   }
 
   function beat(): Promise<void> {
     beating ??= beatOnce()
-      .catch(() => {
+      .catch((error: unknown) => {
+        beatFault = textOf(error);
         since = undefined; // the database is away: the next beat will say since when it is back
       })
       .finally(() => {
@@ -127,7 +135,7 @@ export async function startLeases({
       const late = writing.get(key) ?? pending.get(key);
       const leaseMs = view.leases.get(key)?.leaseMs;
       if (!late || leaseMs == null || clock.now() - late.since <= leaseMs / 2) continue;
-      const detail = `the database has taken no renewal for half a lease${fault && `: ${fault}`}`;
+      const detail = `the database has taken no renewal for half a lease${renewalFault && `: ${renewalFault}`}`;
       throw regError('store_unavailable', detail);
     }
   }
@@ -178,6 +186,11 @@ export async function startLeases({
       return lost;
     },
     refresh,
+    fault() {
+      if (clock.now() - beatAt <= awayMs) return undefined;
+      const known = since === undefined ? `: ${beatFault}` : ''; // else it is silent, and no error is known yet
+      return `the database has taken no write since ${new Date(beatAt).toISOString()}${known}`;
+    },
     writableSince: () => since,
     async close() {
       for (const end of ends) end();
@@ -185,4 +198,8 @@ export async function startLeases({
       await beating;
     },
   };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -67,6 +67,8 @@ export async function openMongoStore({
   const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
   let writeCount = 0;
   let closed = false;
+  /** Why the view stands still. */
+  let unseen: string | undefined;
   /** While everything is read anew: whether it is to be read once more. */
   let reloading: { again: boolean } | undefined;
 
@@ -98,7 +100,8 @@ export async function openMongoStore({
     const position = { epoch, revision };
     view.restore(position, kept, clock.now());
     changeLog.restart(position);
-    database.follow({ onStep, onLost, onBroken });
+    unseen = undefined;
+    database.follow({ onStep, onLost, onBroken, onMended });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
@@ -108,12 +111,19 @@ export async function openMongoStore({
   }
 
   function onBroken(cause: unknown): void {
-    say(`the changes of the database are not seen at the moment: ${faultOf(cause)}`);
+    unseen = `the changes of the database are not seen at the moment: ${faultOf(cause)}`;
+    say(unseen);
+  }
+
+  function onMended(): void {
+    unseen = undefined;
+    say('the changes of the database are seen again');
   }
 
   function onLost(cause: unknown): void {
     if (closed) return;
-    say(`the history of the database is gone (${faultOf(cause)}): everything is read anew`);
+    unseen = `the history of the database is gone (${faultOf(cause)}): everything is read anew`;
+    say(unseen);
     if (reloading) reloading.again = true;
     else void reload();
   }
@@ -253,6 +263,7 @@ export async function openMongoStore({
     },
     refresh: leases.refresh,
     changes: changeLog.follow,
+    faults: () => [leases.fault(), unseen].filter((fault) => fault !== undefined),
     async close() {
       if (closed) return;
       closed = true;

@@ -54,7 +54,7 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
       readAt = atClusterTime;
       return { epoch, revision: revisionOf(atClusterTime), ...documents };
     },
-    follow({ onStep, onLost, onBroken }: Listener) {
+    follow({ onStep, onLost, onBroken, onMended }: Listener) {
       if (readAt === undefined) throw new TypeError('nothing was loaded');
       feed = openChangeFeed({
         db,
@@ -65,6 +65,7 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
         },
         onLost,
         onBroken,
+        onMended,
       });
     },
     async write(operations, name, isWanted) {
