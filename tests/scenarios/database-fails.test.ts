@@ -5,8 +5,8 @@ import { mongo } from 'mongoose';
 import { expect, test } from 'vitest';
 import { startDatabaseLine } from '../support/database-line.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
 import { type RunningLoad, startLoad } from '../support/load.ts';
+import { type MongoRegistry, startMongoRegistry } from '../support/mongo-registry.ts';
 import { hasMongod, type ReplicaSet, startReplicaSet } from '../support/mongod.ts';
 import { skipWithout } from '../support/part.ts';
 import { type StartedProcess, startProcess } from '../support/process.ts';
@@ -19,26 +19,7 @@ const services = 10;
 const leaseMs = 3_000;
 const requestsPerSecond = 5;
 
-interface RegistryProcess extends AsyncDisposable {
-  readonly url: string;
-  readonly process: StartedProcess;
-}
-
-async function startRegistryOn(store: string, port = 0): Promise<RegistryProcess> {
-  const process = await startProcess('node', [
-    `${root}tests/support/mongo-registry.mjs`,
-    store,
-    String(port || (await freePort())),
-  ]);
-  const [line] = await process.printed(/^\{.*\}$/m, { withinMs: 30_000 });
-  return {
-    url: JSON.parse(line).registry,
-    process,
-    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
-  };
-}
-
-const again = ({ url }: RegistryProcess, store: string) => startRegistryOn(store, Number(new URL(url).port));
+const again = ({ url }: MongoRegistry, store: string) => startMongoRegistry(store, Number(new URL(url).port));
 
 async function startServices(registries: string): Promise<StartedProcess> {
   const process = await startProcess(
@@ -120,13 +101,13 @@ function toldOf(item: Snapshot | ChangeSet): string[] {
 }
 
 /** Registers one instance after the other, at one registry after the other. */
-function keepRegistering(registries: readonly RegistryProcess[]) {
+function keepRegistering(registries: readonly MongoRegistry[]) {
   const acknowledged: string[] = [];
   const others: string[] = [];
   let stopped = false;
   const running = (async () => {
     for (let index = 0; !stopped; index++) {
-      const { url } = registries[index % registries.length] as RegistryProcess;
+      const { url } = registries[index % registries.length] as MongoRegistry;
       const body = {
         url: '/extra',
         endpoints: [{ type: 'http', url: `http://127.0.0.1:${20_000 + index}` }],
@@ -170,7 +151,7 @@ withMongod(
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet({ members: 3 });
     const store = replicaSet.urlOf('reg');
-    const registries = [await startRegistryOn(store), await startRegistryOn(store)];
+    const registries = [await startMongoRegistry(store), await startMongoRegistry(store)];
     await using _all = {
       async [Symbol.asyncDispose]() {
         for (const registry of registries) await registry[Symbol.asyncDispose]();
@@ -203,7 +184,7 @@ withMongod(
       await registries[index]?.process.ended;
     }
     async function restartRegistry(index: number) {
-      registries[index] = await again(registries[index] as RegistryProcess, store);
+      registries[index] = await again(registries[index] as MongoRegistry, store);
     }
 
     const primary = await killPrimary();
@@ -248,8 +229,8 @@ withMongod(
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet({ members: 3 });
     const store = replicaSet.urlOf('reg');
-    await using one = await startRegistryOn(store);
-    await using two = await startRegistryOn(store);
+    await using one = await startMongoRegistry(store);
+    await using two = await startMongoRegistry(store);
     await using gateway = await startGateway(folder.path, `${one.url},${two.url}`);
     await using _running = await startServices(`${one.url},${two.url}`);
     await eventually(() => everything(two.url), oneOfEach);
@@ -289,8 +270,8 @@ withMongod(
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet();
     await using line = await startDatabaseLine(replicaSet.members[0]?.url ?? '');
-    await using parted = await startRegistryOn(line.urlOf('reg'));
-    await using other = await startRegistryOn(replicaSet.urlOf('reg'));
+    await using parted = await startMongoRegistry(line.urlOf('reg'));
+    await using other = await startMongoRegistry(replicaSet.urlOf('reg'));
     await using gateway = await startGateway(folder.path, `${parted.url},${other.url}`);
     await using _running = await startServices(`${parted.url},${other.url}`);
     await eventually(() => everything(other.url), oneOfEach);
@@ -325,8 +306,8 @@ withMongod(
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet({ members: 3 });
     const store = replicaSet.urlOf('reg');
-    await using one = await startRegistryOn(store);
-    await using two = await startRegistryOn(store);
+    await using one = await startMongoRegistry(store);
+    await using two = await startMongoRegistry(store);
     const both = `${one.url},${two.url}`;
     await using gateway = await startGateway(folder.path, both);
     await using _running = await startServices(both);
