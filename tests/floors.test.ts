@@ -14,6 +14,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const floors: Record<string, { readonly folder: string; readonly may: readonly string[] }> = {
   '@reg/schema': { folder: 'packages/schema', may: ['zod'] },
   '@reg/registry': { folder: 'packages/registry', may: ['@reg/schema', 'express', 'jsonwebtoken'] },
+  '@reg/store-mongo': {
+    folder: 'packages/store-mongo',
+    may: ['@reg/schema', '@reg/registry', 'mongoose', 'zod'],
+  },
   '@reg/client': { folder: 'packages/client', may: [] },
   '@reg/gateway': { folder: 'packages/gateway', may: ['@reg/schema', 'express-jwt', 'undici'] },
   '@reg/cli': {

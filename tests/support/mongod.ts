@@ -19,7 +19,10 @@ export const hasMongod = installedMongod() !== undefined || existsSync(unpack);
 export interface Mongod extends AsyncDisposable {
   /** `mongodb://127.0.0.1:PORT`, without a database. */
   readonly url: string;
+  /** The one that runs now, or ran last. */
   readonly process: StartedProcess;
+  /** Once its process has ended: another one with the same data, at the same port. */
+  restart(): Promise<void>;
 }
 
 /** A standalone server. Where it comes from: `MONGOD` in the environment, the PATH, the shared parts. */
@@ -39,10 +42,22 @@ export interface ReplicaSet extends AsyncDisposable {
   /** Of a database in it. */
   urlOf(database: string): string;
   readonly members: readonly Mongod[];
+  /** As the other members say. */
+  primary(): Promise<Mongod>;
+}
+
+export interface ReplicaSetOptions {
+  /** @default 1 */
+  readonly members?: number;
+  /** Arguments of each. */
+  readonly more?: readonly string[];
 }
 
 /** As many members as asked for, one of them primary already. */
-export async function startReplicaSet({ members: count = 1 } = {}): Promise<ReplicaSet> {
+export async function startReplicaSet({
+  members: count = 1,
+  more = [],
+}: ReplicaSetOptions = {}): Promise<ReplicaSet> {
   const folder = await mkdtemp(join(tmpdir(), 'reg-mongod-'));
   const members: Mongod[] = [];
   const dispose = async () => {
@@ -52,12 +67,14 @@ export async function startReplicaSet({ members: count = 1 } = {}): Promise<Repl
   try {
     const program = await programIn(folder);
     for (let index = 0; index < count; index++) {
-      members.push(await startMember(program, join(folder, `member-${index}`), ['--replSet', 'rs']));
+      members.push(await startMember(program, join(folder, `member-${index}`), ['--replSet', 'rs', ...more]));
     }
     const hosts = members.map(({ url }) => url.replace('mongodb://', ''));
-    await initiate(hosts);
     const urlOf = (database: string) => `mongodb://${hosts.join(',')}/${database}?replicaSet=rs`;
-    return { url: urlOf(''), urlOf, members, [Symbol.asyncDispose]: dispose };
+    await initiate(hosts);
+    await untilWritable(urlOf('admin'));
+    const primary = () => primaryOf(urlOf('admin'), members);
+    return { url: urlOf(''), urlOf, members, primary, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
@@ -81,22 +98,61 @@ async function initiate(hosts: readonly string[]): Promise<void> {
   }
 }
 
+/** Who is elected is not primary at once: it may still be catching up. */
+async function untilWritable(url: string): Promise<void> {
+  const client = new mongo.MongoClient(url);
+  try {
+    await client.db().command({ ping: 1 }, { readPreference: 'primary' });
+  } finally {
+    await client.close();
+  }
+}
+
+async function primaryOf(url: string, members: readonly Mongod[]): Promise<Mongod> {
+  const client = new mongo.MongoClient(url);
+  try {
+    const { primary } = await client.db().command({ hello: 1 }, { readPreference: 'primary' });
+    const member = members.find(({ url }) => url === `mongodb://${primary}`);
+    if (!member) throw new Error(`the primary ${primary} is no member`);
+    return member;
+  } finally {
+    await client.close();
+  }
+}
+
 async function startMember(program: string, folder: string, more: readonly string[] = []): Promise<Mongod> {
   await mkdir(join(folder, 'data'), { recursive: true });
   const port = await freePort();
-  const process = await startProcess(program, [
-    ...['--dbpath', join(folder, 'data'), '--port', String(port), '--bind_ip', '127.0.0.1'],
-    ...['--wiredTigerCacheSizeGB', '0.25', '--nounixsocket', ...more],
-  ]);
+  const start = () =>
+    startProcess(program, [
+      ...['--dbpath', join(folder, 'data'), '--port', String(port), '--bind_ip', '127.0.0.1'],
+      ...['--wiredTigerCacheSizeGB', '0.25', '--nounixsocket', ...more],
+    ]);
+  const listens = async () => {
+    await process.printed(/Waiting for connections/, { withinMs: 60_000 });
+  };
+  let process = await start();
   const dispose = async () => {
+    process.kill('SIGCONT');
     await process[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   };
-  await process.printed(/Waiting for connections/, { withinMs: 60_000 }).catch(async (error) => {
+  await listens().catch(async (error) => {
     await dispose();
     throw error;
   });
-  return { url: `mongodb://127.0.0.1:${port}`, process, [Symbol.asyncDispose]: dispose };
+  return {
+    url: `mongodb://127.0.0.1:${port}`,
+    get process() {
+      return process;
+    },
+    async restart() {
+      await process.ended;
+      process = await start();
+      await listens();
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 async function programIn(folder: string): Promise<string> {

@@ -16,6 +16,13 @@ test('a lease of a day is renewed every 10 s', () => {
   expect(nextStep('renew', undefined, day, inTime, 1)).toEqual({ do: 'renew', inMs: 10_000 });
 });
 
+test('a registry that was away long is asked again within a third of the lease, at the latest after 5 s', () => {
+  const awayFor = (leaseMs: number) =>
+    nextStep('register', regError('store_unavailable', ''), { ...holding, leaseMs, failures: 20 }, late, 1);
+  expect(awayFor(3_000)).toEqual({ do: 'register', inMs: 1_000 });
+  expect(awayFor(60_000)).toEqual({ do: 'register', inMs: 5_000 });
+});
+
 test.each<['renew' | 'register', ProblemCode, number, Step]>([
   ['renew', 'registry_unavailable', inTime, { do: 'renew', inMs: 500 }],
   ['renew', 'registry_unavailable', late, { do: 'register', inMs: 100 }],

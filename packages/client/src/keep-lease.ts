@@ -36,7 +36,8 @@ export function nextStep(
   const refused = isPermanent(error) && !(tokenChanges && error.status === 401);
   if (last === 'register' && refused) return { do: 'stop' };
   if (last === 'renew' && now < leaseEndsAt) return { do: 'renew', inMs: renewAgainMs };
-  return { do: 'register', inMs: backoffMs(failures, random) };
+  // No later than a third of the lease: a registry whose database was away gives one lease to come back in.
+  return { do: 'register', inMs: Math.min(backoffMs(failures, random), leaseMs / 3) };
 }
 
 /** Asking again would be answered the same. An `internal` fault of the registry may pass. */

@@ -213,7 +213,7 @@ export function createRegistry({
   function health(): RegistryHealth {
     const { holdingBack, overdue, leased } = reaper.seen();
     const held = `holding back: ${overdue} of ${leased} leases are overdue, nobody expires`;
-    const faults = new Set(storeFaults.values());
+    const faults = store.faults?.() ?? new Set(storeFaults.values());
     // Warnings, all of them: it answers reads, and a registry that is taken out answers nobody.
     const warnings: HealthReason[] = [
       ...(holdingBack ? [{ code: 'holding_back' as const, text: held }] : []),

@@ -93,5 +93,7 @@ export interface Store {
    * A position ahead of the store's waits. @throws `compacted`, at once where it is known at once
    */
   changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
+  /** What is wrong with it at the moment, in words. @default what the last write and the last renewal met */
+  faults?(): readonly string[];
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import type { Step } from './database.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument, WriteDocument } from './documents.ts';
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
+import { within } from './within.ts';
 
 interface FeedStep extends Step {
   /** Whose barrier moved, if it is one. */
@@ -19,18 +20,28 @@ export interface FeedOptions {
   readonly onStep: (step: FeedStep) => void;
   /** It does not go on where it broke: what it did not tell is lost to it. */
   readonly onLost: (cause: unknown) => void;
+  /** It broke, and goes on by itself where it was: said once until it follows again. */
+  readonly onBroken: (cause: unknown) => void;
+  readonly onMended: () => void;
 }
 
 export interface ChangeFeed {
   close(): Promise<void>;
 }
 
-/** Somebody's own transaction has no last document of ours: it is whole when nothing came for so long. */
-const foreignTransactionMs = 500;
+/** The server answers at the first event, and after so long without one. */
+const maxAwaitTimeMS = 500;
+/** Longer than it takes to be answered; the driver itself would wait for a dead server, and then to say goodbye to it. */
+const answersWithinMs = maxAwaitTimeMS + 2_500;
+/** To find where it was in a long history takes its time. */
+const opensWithinMs = 30_000;
 const reopenMs = 200;
 
-/** Codes of the server that no repetition mends: ChangeStreamFatalError, ChangeStreamHistoryLost, and an invalidated stream. */
-const historyLost = new Set([280, 286]);
+/**
+ * Codes of the server that no repetition mends: ChangeStreamFatalError, ChangeStreamHistoryLost, and
+ * BSONObjectTooLarge, a change to a document so large that no event holds it.
+ */
+const historyLost = new Set([280, 286, 10_334]);
 
 const pipeline = [
   {
@@ -50,47 +61,68 @@ const pipeline = [
 
 type StreamEvent = mongo.ChangeStreamDocument<mongo.Document>;
 
-export function openChangeFeed({ db, after, onStep, onLost }: FeedOptions): ChangeFeed {
+export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }: FeedOptions): ChangeFeed {
   let pending: { step: StreamEvent[]; transaction: string } | undefined;
-  let flushing: NodeJS.Timeout | undefined;
   let stream: mongo.ChangeStream | undefined;
   let resumeAfter: unknown;
+  let broken = false;
   let closed = false;
 
+  function tell(events: readonly StreamEvent[]): void {
+    try {
+      onStep(toStep(events));
+    } catch (cause) {
+      throw new HistoryGone('a change could not be followed', { cause });
+    }
+  }
+
   function flush(): void {
-    clearTimeout(flushing);
     const step = pending?.step;
     pending = undefined;
-    if (step) onStep(toStep(step));
+    if (step) tell(step);
   }
 
   function take(event: StreamEvent): void {
     const transaction = transactionOf(event);
     if (pending && pending.transaction !== transaction) flush();
     if (transaction === undefined) {
-      onStep(toStep([event]));
+      tell([event]);
       return;
     }
     if (pending) pending.step.push(event);
     else pending = { step: [event], transaction };
     if (collectionOf(event) === 'writes') flush();
-    else {
-      clearTimeout(flushing);
-      flushing = setTimeout(flush, foreignTransactionMs);
-    }
   }
 
   async function follow(): Promise<void> {
-    stream = db.watch(pipeline, {
+    await db.command({ ping: 1 }); // waits for a primary
+    const opened = db.watch(pipeline, {
       fullDocument: 'whenAvailable',
+      maxAwaitTimeMS,
       ...(resumeAfter === undefined ? { startAtOperationTime: after } : { resumeAfter }),
     });
-    for await (const event of stream) {
-      if (isLoss(event)) throw new HistoryGone(`the database saw ${event.operationType}`);
-      if (lacksDocument(event)) throw new HistoryGone('what a document was then is not kept any more');
-      take(event as StreamEvent);
-      resumeAfter = event._id;
+    stream = opened;
+    let limitMs = opensWithinMs;
+    while (!closed) {
+      const event = await within(limitMs, opened.tryNext(), 'the database says nothing');
+      limitMs = answersWithinMs;
+      if (broken) onMended();
+      broken = false;
+      if (event && isLoss(event)) throw new HistoryGone(`the database saw ${event.operationType}`);
+      if (event && lacksDocument(event))
+        throw new HistoryGone('what a document was then is not kept any more');
+      // Somebody's own transaction has no last document of ours: it is whole when nothing more is there.
+      if (event) take(event as StreamEvent);
+      else flush();
+      // Also where nothing came that we follow: what is long past may be gone from the server's history.
+      resumeAfter = opened.resumeToken ?? resumeAfter;
     }
+  }
+
+  /** Not waited for: it may be told to a server that is away. */
+  function leave(): void {
+    stream?.close().catch(() => {}); // the server ends it by itself then
+    stream = undefined;
   }
 
   async function run(): Promise<void> {
@@ -103,6 +135,9 @@ export function openChangeFeed({ db, after, onStep, onLost }: FeedOptions): Chan
           onLost(error);
           return;
         }
+        if (!broken) onBroken(error);
+        broken = true;
+        leave();
         await new Promise((resolve) => setTimeout(resolve, reopenMs));
       }
     }
@@ -112,8 +147,7 @@ export function openChangeFeed({ db, after, onStep, onLost }: FeedOptions): Chan
   return {
     async close() {
       closed = true;
-      clearTimeout(flushing);
-      await stream?.close();
+      leave();
       await running;
     },
   };

@@ -4,6 +4,9 @@ import type { Database } from './database.ts';
 import { writeConcern } from './writer.ts';
 
 const startWithinMs = 10_000;
+/** A member that stands still says nothing, and its connections stay open: it counts as gone after the sum of both. */
+const askedEveryMs = 2_000;
+const answersWithinMs = 3_000;
 
 export interface Connected {
   readonly connection: Connection;
@@ -17,12 +20,14 @@ export async function connect(url: string): Promise<Connected> {
     .createConnection(url, {
       appName: 'reg',
       serverSelectionTimeoutMS: startWithinMs,
+      heartbeatFrequencyMS: askedEveryMs,
+      connectTimeoutMS: answersWithinMs,
       writeConcern,
       readConcern: { level: 'majority' },
       maxPoolSize: 20,
       // What people put into documents is judged one document at a time, and ends no stream.
       enableUtf8Validation: false,
-      ...(new URL(url).pathname.length > 1 ? {} : { dbName: 'reg' }),
+      ...(namesDatabase(url) ? {} : { dbName: 'reg' }),
     })
     .asPromise();
   const { db } = connection;
@@ -33,6 +38,11 @@ export async function connect(url: string): Promise<Connected> {
     await connection.close();
     throw error;
   }
+}
+
+/** No URL for a parser of URLs, where it names several hosts. */
+function namesDatabase(url: string): boolean {
+  return /^[^/]+:\/\/[^/]+\/[^?]/.test(url);
 }
 
 /** A router in front of a sharded cluster has change streams and transactions too. */

@@ -28,6 +28,10 @@ export interface Listener {
   readonly onStep: (step: Step) => void;
   /** Steps may be missing from here on: everything is to be read anew. */
   readonly onLost: (cause: unknown) => void;
+  /** Nothing is told at the moment; it goes on by itself, and nothing is missing then. */
+  readonly onBroken: (cause: unknown) => void;
+  /** It goes on after it was broken. */
+  readonly onMended: () => void;
 }
 
 export interface Database {
@@ -36,8 +40,16 @@ export interface Database {
   load(): Promise<Everything>;
   /** Tells every step after the moment of `load`, in order, those of `write` and `mend` too. */
   follow(listener: Listener): void;
-  /** All of it or nothing. @throws what the database says; nobody knows then what became of it */
-  write(operations: readonly Operation[], name: WriteName): Promise<'written' | Raced>;
+  /**
+   * All of it or nothing. `raced` too where the answer was lost: who decides again, once caught up, finds what
+   * became of it. @throws what the database says; nobody knows then what became of it
+   * @param isWanted asked before it is sent: whoever asked for it may have gone
+   */
+  write(
+    operations: readonly Operation[],
+    name: WriteName,
+    isWanted: () => boolean,
+  ): Promise<'written' | Raced>;
   /** What a hand edit left unsaid is written down; where somebody else did so before, nothing happens. */
   mend(operation: Operation): Promise<void>;
   /** Resolves once everything was told that was written before. */

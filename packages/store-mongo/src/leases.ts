@@ -13,6 +13,8 @@ const flushEveryMs = 100;
 const beatEveryMs = 500;
 /** Between two beats of any registry: longer, and the database was away. */
 const outageMs = 1_500;
+/** Health tells of it: longer than a slow beat. */
+const awayMs = 2_500;
 
 export interface LeaseOptions {
   readonly collections: Collections;
@@ -29,6 +31,8 @@ export interface Leases {
   /** @throws `store_unavailable` where one could not be written for half of its lease */
   renew(renewals: readonly Renewal[]): readonly InstanceKey[];
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
+  /** Why the database takes no word of ours; undefined while it does. */
+  fault(): string | undefined;
   /** Since when the database can be written to, by its own clock. */
   writableSince(): Date | undefined;
   close(): Promise<void>;
@@ -52,6 +56,11 @@ export async function startLeases({
 }: LeaseOptions): Promise<Leases> {
   const { leases, state } = collections;
   let pending = new Map<InstanceKey, Pending>();
+  /** Under way to the database. */
+  let writing: ReadonlyMap<InstanceKey, Pending> = new Map();
+  let renewalFault = '';
+  let beatFault = '';
+  let beatAt = clock.now();
   let flushing: Promise<void> | undefined;
   let since: Date | undefined;
   let beating: Promise<void> | undefined;
@@ -79,13 +88,16 @@ export async function startLeases({
   }
 
   async function flushPending(): Promise<void> {
-    const taken = pending;
+    writing = pending;
     pending = new Map();
     try {
-      await write(taken);
-    } catch {
-      for (const [key, one] of taken) pending.set(key, { ...one, ...pending.get(key), since: one.since });
+      await write(writing);
+      renewalFault = '';
+    } catch (error) {
+      renewalFault = textOf(error); // told to who renews, if it lasts
+      for (const [key, one] of writing) pending.set(key, { ...one, ...pending.get(key), since: one.since });
     }
+    writing = new Map();
   }
 
   function flush(): Promise<void> {
@@ -103,12 +115,14 @@ export async function startLeases({
     const options = { upsert: true, returnDocument: 'after' } as const;
     const document = await state.findOneAndUpdate({ _id: 'writable' }, update, options);
     since = document?.since;
+    beatAt = clock.now();
   }
 
   function beat(): Promise<void> {
     beating ??= beatOnce()
-      .catch(() => {
-        // The database is away: the next beat will say since when it is back.
+      .catch((error: unknown) => {
+        beatFault = textOf(error);
+        since = undefined; // the database is away: the next beat will say since when it is back
       })
       .finally(() => {
         beating = undefined;
@@ -118,10 +132,11 @@ export async function startLeases({
 
   function checkWritten(renewals: readonly Renewal[]): void {
     for (const { key } of renewals) {
-      const late = pending.get(key);
+      const late = writing.get(key) ?? pending.get(key);
       const leaseMs = view.leases.get(key)?.leaseMs;
       if (!late || leaseMs == null || clock.now() - late.since <= leaseMs / 2) continue;
-      throw regError('store_unavailable', 'the database has taken no renewal for half a lease');
+      const detail = `the database has taken no renewal for half a lease${renewalFault && `: ${renewalFault}`}`;
+      throw regError('store_unavailable', detail);
     }
   }
 
@@ -171,6 +186,11 @@ export async function startLeases({
       return lost;
     },
     refresh,
+    fault() {
+      if (clock.now() - beatAt <= awayMs) return undefined;
+      const known = since === undefined ? `: ${beatFault}` : ''; // else it is silent, and no error is known yet
+      return `the database has taken no write since ${new Date(beatAt).toISOString()}${known}`;
+    },
     writableSince: () => since,
     async close() {
       for (const end of ends) end();
@@ -178,4 +198,8 @@ export async function startLeases({
       await beating;
     },
   };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

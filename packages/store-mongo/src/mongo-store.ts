@@ -21,9 +21,10 @@ import { healing, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror } from './mirror.ts';
-import { planWrite } from './plan.ts';
-import { openReplicaSet, seenWithinMs, within } from './replica-set.ts';
+import { type Operation, planWrite, type WriteName } from './plan.ts';
+import { openReplicaSet } from './replica-set.ts';
 import { openStandalone } from './standalone.ts';
+import { within } from './within.ts';
 import { createWriter } from './writer.ts';
 
 export interface MongoStoreOptions {
@@ -46,10 +47,8 @@ export interface MongoStore extends Store {
   invalidCount(): number;
 }
 
-interface OwnWrite {
-  told(seen: ChangeSet | 'raced'): void;
-  lost(cause: Error): void;
-}
+/** An election takes up to ten seconds, and its outcome one more to be known. */
+const writtenWithinMs = 12_000;
 
 const standaloneMeans =
   'the database is a standalone server: it takes one registry, which looks every so often for what people do by hand; a replica set (one member is enough) has neither limit';
@@ -72,9 +71,13 @@ export async function openMongoStore({
     logCapacity === undefined ? {} : { capacity: logCapacity },
   );
   const mirror = createMirror(view);
-  const ownWrites = new Map<string, OwnWrite>();
+  const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
   let writeCount = 0;
   let closed = false;
+  /** Why the view stands still. */
+  let unseen: string | undefined;
+  /** While everything is read anew: whether it is to be read once more. */
+  let reloading: { again: boolean } | undefined;
 
   const leases = await startLeases({
     collections,
@@ -105,33 +108,51 @@ export async function openMongoStore({
     view.restore(position, kept, clock.now());
     changeLog.restart(position);
     const untold = [...ownWrites.values()]; // or told from here on
-    database.follow({ onStep, onLost });
+    unseen = undefined;
+    database.follow({ onStep, onLost, onBroken, onMended });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
     changeLog.restart(view.position);
-    for (const { lost } of untold) lost(new Error('what became of the write was not told: ask again'));
+    // What was written meanwhile is in what was read, and no change tells of it.
+    for (const settle of untold) settle('raced');
+  }
+
+  function onBroken(cause: unknown): void {
+    unseen = `the changes of the database are not seen at the moment: ${faultOf(cause)}`;
+    say(unseen);
+  }
+
+  function onMended(): void {
+    unseen = undefined;
+    say('the changes of the database are seen again');
   }
 
   function onLost(cause: unknown): void {
     if (closed) return;
-    say(`the history of the database is gone (${faultOf(cause)}): everything is read anew`);
-    void reload();
+    unseen = `the history of the database is gone (${faultOf(cause)}): everything is read anew`;
+    say(unseen);
+    if (reloading) reloading.again = true;
+    else void reload();
   }
 
   async function reload(): Promise<void> {
+    const state = { again: true };
     let said: string | undefined;
-    while (!closed) {
+    reloading = state;
+    while (!closed && state.again) {
+      state.again = false;
       try {
         await load();
-        return;
       } catch (error) {
         const line = `reading everything anew did not work: ${faultOf(error)}`;
         if (line !== said) say(line);
         said = line;
+        state.again = true;
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
     }
+    reloading = undefined;
   }
 
   function onStep({ revision, events, at, write: transaction }: Step): void {
@@ -143,10 +164,10 @@ export async function openMongoStore({
     const { changes, writes, refused } = meaning;
     const set: ChangeSet = { revision, at: at ?? now, changes: [...changes] };
     if (changes.length > 0) changeLog.append(set);
-    for (const write of writes) ownWrites.get(write)?.told(set);
-    if (transaction !== undefined) ownWrites.get(transaction)?.told(set);
+    for (const write of writes) ownWrites.get(write)?.(set);
+    if (transaction !== undefined) ownWrites.get(transaction)?.(set);
     for (const { id, write } of refused) {
-      ownWrites.get(write)?.told('raced');
+      ownWrites.get(write)?.('raced');
       void undo(id, write);
     }
     void heal(meaning);
@@ -205,6 +226,20 @@ export async function openMongoStore({
     }
   }
 
+  async function carryOut(
+    operations: readonly Operation[],
+    name: WriteName,
+    isWanted: () => boolean,
+  ): Promise<ChangeSet | 'raced'> {
+    const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
+    const written = database.write(operations, name, isWanted);
+    // Seen is written, also where the database's answer is late or lost.
+    const set = await Promise.race([seen, written.then((answer) => (answer === 'raced' ? answer : seen))]);
+    if (set !== 'raced') return set;
+    await database.caughtUp();
+    return Promise.race([seen, 'raced' as const]); // by now it was seen, or was never done
+  }
+
   try {
     await load();
   } catch (error) {
@@ -225,19 +260,19 @@ export async function openMongoStore({
       checkReplaced(replaces);
       const name = { write: nextWrite(), at: now };
       const operations = planWrite(changes, view, mirror, name);
-      const seen = new Promise<ChangeSet | 'raced'>((told, lost) =>
-        ownWrites.set(name.write, { told, lost }),
-      );
-      seen.catch(() => {}); // it may be lost before it is waited for
+      let isWanted = true;
       try {
-        const written = await database.write(operations, name);
-        const set = written === 'raced' ? 'raced' : await within(seenWithinMs, seen);
-        if (set === 'raced') await database.caughtUp();
-        else began(set);
+        const set = await within(
+          writtenWithinMs,
+          carryOut(operations, name, () => isWanted),
+          'the database does not say whether it was written',
+        );
+        if (set !== 'raced') began(set);
         return set;
       } catch (cause) {
         throw regError('store_unavailable', faultOf(cause), { cause });
       } finally {
+        isWanted = false;
         ownWrites.delete(name.write);
       }
     },
@@ -247,6 +282,7 @@ export async function openMongoStore({
     },
     refresh: leases.refresh,
     changes: changeLog.follow,
+    faults: () => [leases.fault(), unseen].filter((fault) => fault !== undefined),
     async close() {
       if (closed) return;
       closed = true;

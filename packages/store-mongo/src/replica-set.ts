@@ -9,7 +9,8 @@ import { type Collections, prepareCollections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
 import { readEverything } from './read-everything.ts';
 import { revisionOf } from './revision.ts';
-import { isRace, type Writer, writeConcern } from './writer.ts';
+import { within } from './within.ts';
+import { isOutcomeUnknown, isRace, type Writer, writeConcern } from './writer.ts';
 
 export interface ReplicaSetOptions {
   readonly connection: Connection;
@@ -19,7 +20,7 @@ export interface ReplicaSetOptions {
 }
 
 /** What is seen takes milliseconds; where it takes longer, nobody knows. */
-export const seenWithinMs = 10_000;
+const seenWithinMs = 10_000;
 
 export function openReplicaSet({ connection, db, collections, writer }: ReplicaSetOptions): Database {
   const self = randomBytes(6).toString('hex');
@@ -37,7 +38,7 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
     const seen = new Promise<void>((reached, lost) => barriers.set(by, { reached, lost }));
     try {
       await collections.state.replaceOne({ _id: 'barrier' }, { by }, { upsert: true, writeConcern });
-      await within(seenWithinMs, seen);
+      await within(seenWithinMs, seen, 'the database does not tell of its changes');
     } finally {
       barriers.delete(by);
     }
@@ -53,7 +54,7 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
       readAt = atClusterTime;
       return { epoch, revision: revisionOf(atClusterTime), ...documents };
     },
-    follow({ onStep, onLost }: Listener) {
+    follow({ onStep, onLost, onBroken, onMended }: Listener) {
       if (readAt === undefined) throw new TypeError('nothing was loaded');
       // Where one moved before the documents were read, nobody tells of it any more.
       for (const { lost } of barriers.values()) lost(new Error('everything was read anew: ask again'));
@@ -65,9 +66,18 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
           if (step.barrier !== undefined) barriers.get(step.barrier)?.reached();
         },
         onLost,
+        onBroken,
+        onMended,
       });
     },
-    write: writer.write,
+    async write(operations, name, isWanted) {
+      try {
+        return await writer.write(operations, name, isWanted);
+      } catch (error) {
+        if (isOutcomeUnknown(error)) return 'raced';
+        throw error;
+      }
+    },
     async mend(operation) {
       try {
         await writer.carryOut(operation);
@@ -94,16 +104,4 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
 /** The moment after: what was written at the moment itself was read already. */
 function next({ t, i }: mongo.Timestamp): mongo.Timestamp {
   return new driver.Timestamp({ t, i: i + 1 });
-}
-
-export async function within<Result>(limitMs: number, work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the database does not tell of the write')), limitMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -17,8 +17,12 @@ export interface WriterOptions {
 type WriteOptions = Pick<mongo.CommandOperationOptions, 'session' | 'writeConcern'>;
 
 export interface Writer {
-  /** @throws what the database says */
-  write(operations: readonly Operation[], name: WriteName): Promise<'written' | Raced>;
+  /** @param isWanted asked before it is sent. @throws what the database says */
+  write(
+    operations: readonly Operation[],
+    name: WriteName,
+    isWanted?: () => boolean,
+  ): Promise<'written' | Raced>;
   /** One operation alone. @returns false where what it replaces has moved on. @throws what the database says */
   carryOut(operation: Operation, options?: WriteOptions): Promise<boolean>;
 }
@@ -27,11 +31,13 @@ const bulkAtMost = 500;
 const bulksAtOnce = 2;
 const duplicateKey = 11_000;
 const commitAttempts = 3;
+const tooLate = 'the database took too long: nobody waits for this write any more';
 
 export const writeConcern = { w: 'majority', journal: true } as const;
 
 interface Insert {
   readonly document: ServiceDocument;
+  readonly isWanted: () => boolean;
   readonly settle: (result: 'written' | Raced) => void;
   readonly fail: (cause: unknown) => void;
 }
@@ -41,15 +47,18 @@ export function createWriter({ client, collections, writableSince, databaseNow }
   let waiting: Insert[] = [];
   let bulks = 0;
 
-  function insert(document: ServiceDocument): Promise<'written' | Raced> {
+  function insert(document: ServiceDocument, isWanted: () => boolean): Promise<'written' | Raced> {
     return new Promise((settle, fail) => {
-      waiting.push({ document, settle, fail });
+      waiting.push({ document, isWanted, settle, fail });
       if (waiting.length === 1) queueMicrotask(nextBulk);
     });
   }
 
   function nextBulk(): void {
-    if (bulks >= bulksAtOnce || waiting.length === 0) return;
+    if (bulks >= bulksAtOnce) return;
+    for (const { isWanted, fail } of waiting) if (!isWanted()) fail(new Error(tooLate));
+    waiting = waiting.filter(({ isWanted }) => isWanted());
+    if (waiting.length === 0) return;
     const inserts = waiting.slice(0, bulkAtMost);
     waiting = waiting.slice(bulkAtMost);
     bulks += 1;
@@ -71,8 +80,11 @@ export function createWriter({ client, collections, writableSince, databaseNow }
         { ordered: false, writeConcern },
       );
     } catch (error) {
-      if (!(error instanceof mongo.MongoBulkWriteError) || error.result.getWriteConcernError()) throw error;
-      for (const { index, code } of [error.writeErrors].flat()) failed.set(index, Number(code));
+      if (!(error instanceof mongo.MongoBulkWriteError)) throw error;
+      // The driver dresses what happened to the whole of it (no server, a broken connection) as an error of the bulk.
+      const ofEach = [error.writeErrors].flat();
+      if (ofEach.length === 0 || error.result.getWriteConcernError()) throw error;
+      for (const { index, code } of ofEach) failed.set(index, Number(code));
     }
     for (const [index, { settle, fail }] of inserts.entries()) {
       const code = failed.get(index);
@@ -153,7 +165,11 @@ export function createWriter({ client, collections, writableSince, databaseNow }
     return (await leases.deleteOne({ _id: id, ...overdue }, options)).deletedCount === 1;
   }
 
-  async function inTransaction(operations: readonly Operation[], { write, at }: WriteName) {
+  async function inTransaction(
+    operations: readonly Operation[],
+    { write, at }: WriteName,
+    isWanted: () => boolean,
+  ) {
     const session = client.startSession();
     try {
       session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern });
@@ -163,6 +179,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
         return 'raced';
       }
       await writes.insertOne({ _id: write, at, writtenAt: new Date() }, { session });
+      if (!isWanted()) throw new Error(tooLate);
       await commit(session);
       return 'written';
     } catch (error) {
@@ -176,10 +193,11 @@ export function createWriter({ client, collections, writableSince, databaseNow }
 
   return {
     carryOut,
-    async write(operations, name) {
+    async write(operations, name, isWanted = () => true) {
       const [only] = operations;
-      if (operations.length > 1 || !only || !namesItsWrite(only)) return inTransaction(operations, name);
-      if (only.kind === 'insert-instance') return insert(only.document);
+      if (operations.length > 1 || !only || !namesItsWrite(only))
+        return inTransaction(operations, name, isWanted);
+      if (only.kind === 'insert-instance') return insert(only.document, isWanted);
       try {
         return (await carryOut(only)) ? 'written' : 'raced';
       } catch (error) {
@@ -208,6 +226,16 @@ async function commit(session: mongo.ClientSession): Promise<void> {
 export function isRace(error: unknown): boolean {
   if (!(error instanceof mongo.MongoServerError)) return false;
   return error.code === duplicateKey || error.code === 112 || error.code === 251;
+}
+
+/** The connection broke, or the primary changed, after it was sent: perhaps it was done. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  // The driver dresses what happened to a whole bulk as an error of the bulk.
+  const cause = error instanceof mongo.MongoBulkWriteError ? error.errorResponse : error;
+  if (cause instanceof mongo.MongoNetworkError || error instanceof mongo.MongoWriteConcernError) return true;
+  if (error instanceof mongo.MongoBulkWriteError && error.result.getWriteConcernError()) return true;
+  const labels = ['RetryableWriteError', 'TransientTransactionError', 'UnknownTransactionCommitResult'];
+  return error instanceof mongo.MongoError && labels.some((label) => error.hasErrorLabel(label));
 }
 
 /** A document that goes, or that goes without it, does not say by which write. */
