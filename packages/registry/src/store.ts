@@ -1,4 +1,12 @@
-import type { Change, ChangeSet, Instance, LoopLoad, Position, ServiceDefinition } from '@reg/schema';
+import type {
+  Change,
+  ChangeSet,
+  Instance,
+  InvalidDocument,
+  LoopLoad,
+  Position,
+  ServiceDefinition,
+} from '@reg/schema';
 import type { Lease } from './lease.ts';
 
 /** `service` and `instanceId` in one string; made by `instanceKey`, read by `instanceNameOf`. */
@@ -56,6 +64,16 @@ export interface View {
 /** Another writer came between: nothing was written, and the view holds by now what it did. Decide again. */
 export type Raced = 'raced';
 
+/** How a store fares that is elsewhere, and that others write to. Times by this process's clock. */
+export interface StoreCondition {
+  /** It does not answer since then. */
+  readonly awaySince?: number | undefined;
+  /** It was away, and answers again since then: what went wrong before is over. */
+  readonly backSince?: number | undefined;
+  /** What somebody wrote into it and means nothing: left alone. */
+  readonly invalid: readonly InvalidDocument[];
+}
+
 /**
  * What the registry must not forget. `storeSuite` tests each promise by its number.
  * 1. A change is durable before its promise resolves. Price: one fsync, or one majority write.
@@ -91,5 +109,7 @@ export interface Store {
    * A position ahead of the store's waits. @throws `compacted`, at once where it is known at once
    */
   changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
+  /** For health; left out where the store is in this process. */
+  condition?(): StoreCondition;
   close(): Promise<void>;
 }

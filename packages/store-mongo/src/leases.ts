@@ -21,6 +21,8 @@ export interface LeaseOptions {
   readonly databaseNow: DatabaseNow;
   /** The document's id of an instance, as text. */
   readonly idOf: (key: InstanceKey) => string | undefined;
+  /** The database took a beat. */
+  readonly onBeat?: () => void;
 }
 
 export interface Leases {
@@ -49,6 +51,7 @@ export async function startLeases({
   clock,
   databaseNow,
   idOf,
+  onBeat,
 }: LeaseOptions): Promise<Leases> {
   const { leases, state } = collections;
   let pending = new Map<InstanceKey, Pending>();
@@ -103,6 +106,7 @@ export async function startLeases({
     const options = { upsert: true, returnDocument: 'after' } as const;
     const document = await state.findOneAndUpdate({ _id: 'writable' }, update, options);
     since = document?.since;
+    onBeat?.();
   }
 
   function beat(): Promise<void> {

@@ -13,19 +13,22 @@ import {
   type Store,
 } from '@reg/registry';
 import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
-import { connect } from './connect.ts';
+import { type Connected, connect } from './connect.ts';
 import type { Database, Step } from './database.ts';
 import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror, healing, type InvalidDocument, type Meaning } from './mirror.ts';
 import { planWrite } from './plan.ts';
+import { createPresence } from './presence.ts';
 import { openReplicaSet, seenWithinMs, within } from './replica-set.ts';
 import { openStandalone } from './standalone.ts';
+import { startFault } from './start-fault.ts';
+import { withoutPassword } from './store-url.ts';
 import { createWriter } from './writer.ts';
 
 export interface MongoStoreOptions {
-  /** `mongodb://host:port/database`; the database is `reg` where it names none. */
+  /** `mongodb://host:port/database` */
   readonly url: string;
   /** @default the system's */
   readonly clock?: Clock;
@@ -42,15 +45,28 @@ export interface MongoStore extends Store {
   invalid(): readonly InvalidDocument[];
 }
 
-/** @throws `store_unavailable` where no database answers within 10 s */
-export async function openMongoStore({
-  url,
-  clock = createSystemClock(),
-  databaseNow = () => '$$NOW',
-  logCapacity,
-  log: say = (line) => console.error(line),
-}: MongoStoreOptions): Promise<MongoStore> {
-  const { connection, db, kind } = await connect(url);
+/** @throws `store_unavailable` where no database can be used within 10 s, `invalid_request` for the URL; neither shows the password */
+export async function openMongoStore(options: MongoStoreOptions): Promise<MongoStore> {
+  const { url, log = (line) => console.error(line) } = options;
+  let connected: Connected | undefined;
+  try {
+    connected = await connect(url);
+    return await openStore({ ...options, log: (line) => log(withoutPassword(line, url)) }, connected);
+  } catch (cause) {
+    await connected?.connection.close();
+    throw startFault(cause, url);
+  }
+}
+
+async function openStore(
+  {
+    clock = createSystemClock(),
+    databaseNow = () => '$$NOW',
+    logCapacity,
+    log: say,
+  }: MongoStoreOptions & { readonly log: (line: string) => void },
+  { connection, db, kind }: Connected,
+): Promise<MongoStore> {
   const collections = collectionsOf(db);
 
   const self = randomBytes(6).toString('hex');
@@ -64,6 +80,7 @@ export async function openMongoStore({
   let writeCount = 0;
   let closed = false;
 
+  const presence = createPresence(clock);
   const leases = await startLeases({
     collections,
     view,
@@ -73,6 +90,7 @@ export async function openMongoStore({
       const kept = mirror.documentOf(key);
       return kept && idText(kept.id);
     },
+    onBeat: presence.heard,
   });
   const writer = createWriter({
     client: connection.getClient(),
@@ -194,7 +212,20 @@ export async function openMongoStore({
     }
   }
 
-  await load();
+  async function close(): Promise<void> {
+    closed = true;
+    changeLog.close();
+    await leases.close();
+    await database.close();
+    await connection.close();
+  }
+
+  try {
+    await load();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     view,
     invalid: mirror.invalid,
@@ -223,13 +254,13 @@ export async function openMongoStore({
     },
     refresh: leases.refresh,
     changes: changeLog.follow,
+    condition: () => ({
+      awaySince: presence.awaySince(),
+      backSince: presence.backSince(),
+      invalid: mirror.invalid(),
+    }),
     async close() {
-      if (closed) return;
-      closed = true;
-      changeLog.close();
-      await leases.close();
-      await database.close();
-      await connection.close();
+      if (!closed) await close();
     },
   };
 
