@@ -37,7 +37,7 @@ export const jwtFlags = () => [
 ];
 
 /** commander would show the text that is refused, and a password may be in it. */
-export function storeOf(text: string): string {
+function storeOf(text: string): string {
   if (text === 'memory' || /^mongodb(\+srv)?:\/\//.test(text)) return text;
   throw new CommanderError(
     1,
