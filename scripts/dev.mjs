@@ -1,14 +1,21 @@
 // `pnpm dev`: builds, runs the full stack, and builds and restarts on every change of a source file.
+// `--store mongodb://…/reg`: on that database instead of in memory.
 // Ports: REG_GATEWAY_PORT (3000), REG_REGISTRY_PORT (3100), TICKETS_PORT or PORT (3001); 0 is any free one.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { killAll, startCommand, startProgram } from './dev/child.mjs';
 import { watchSources } from './dev/watch-sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const reg = 'packages/cli/dist/main.js';
-const env = { REG_DATA: '.reg', ...process.env, TURBO_TELEMETRY_DISABLED: '1' };
+const { values: flags } = parseArgs({ options: { store: { type: 'string' } } });
+const env = {
+  REG_DATA: '.reg',
+  ...process.env,
+  ...(flags.store && { REG_STORE: flags.store }), // read in no list of processes
+  TURBO_TELEMETRY_DISABLED: '1',
+};
 const listedWithinMs = 20_000;
 
 /** One Ctrl-C may come twice, from the terminal and forwarded by pnpm; a second one ends all at once. */

@@ -22,7 +22,15 @@ const floors: Record<string, { readonly folder: string; readonly may: readonly s
   '@reg/gateway': { folder: 'packages/gateway', may: ['@reg/schema', 'express-jwt', 'undici'] },
   '@reg/cli': {
     folder: 'packages/cli',
-    may: ['@reg/schema', '@reg/registry', '@reg/client', '@reg/gateway', 'commander', 'jsonwebtoken'],
+    may: [
+      '@reg/schema',
+      '@reg/registry',
+      '@reg/store-mongo',
+      '@reg/client',
+      '@reg/gateway',
+      'commander',
+      'jsonwebtoken',
+    ],
   },
   tickets: { folder: 'apps/tickets', may: ['@reg/client', 'express', 'mongoose'] },
 };
@@ -85,6 +93,13 @@ test.each(Object.entries(floors))('%s imports and depends on lower floors only',
 
   const { dependencies = {}, optionalDependencies = {} } = manifest(folder);
   expect(Object.keys({ ...dependencies, ...optionalDependencies }).sort()).toEqual([...may].sort());
+});
+
+test('reg loads what speaks to a database only where one was asked for', () => {
+  const eager = sources('packages/cli').filter((path) =>
+    /^import (?!type )[^;]*'@reg\/store-mongo'/m.test(read(`packages/cli/src/${path}`)),
+  );
+  expect(eager).toEqual([]);
 });
 
 test('the gateway never names the registry, not even to develop with', () => {

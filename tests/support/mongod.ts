@@ -26,10 +26,10 @@ export interface Mongod extends AsyncDisposable {
 }
 
 /** A standalone server. Where it comes from: `MONGOD` in the environment, the PATH, the shared parts. */
-export async function startMongod(): Promise<Mongod> {
+export async function startMongod(more: readonly string[] = []): Promise<Mongod> {
   const folder = await mkdtemp(join(tmpdir(), 'reg-mongod-'));
   try {
-    return await startMember(await programIn(folder), folder);
+    return await startMember(await programIn(folder), folder, more);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;

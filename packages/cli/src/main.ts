@@ -10,6 +10,7 @@ import type { ServicesOptions } from './commands/services.ts';
 import type { TokenOptions } from './commands/token.ts';
 import type { UnregisterOptions } from './commands/unregister.ts';
 import type { UpOptions } from './commands/up.ts';
+import type { VerifyOptions } from './commands/verify.ts';
 import type { WatchOptions } from './commands/watch.ts';
 import { describeError, exitCodeOf, exitCodes } from './exit-code.ts';
 import {
@@ -31,6 +32,7 @@ import {
   registryFlag,
   registryTokenFlag,
   runIdFlag,
+  storeFlag,
   waitFlag,
 } from './options.ts';
 
@@ -62,7 +64,10 @@ const up = program
   )
   .addOption(flag('--host <address>', 'to listen on; beyond loopback needs credentials').default('127.0.0.1'))
   .addOption(flag('--registry-only', 'run no gateway').conflicts('gatewayOnly'))
-  .addOption(flag('--gateway-only', 'run no registry, follow the one at --registry'))
+  .addOption(
+    flag('--gateway-only', 'run no registry, follow the one at --registry, or read the database of --store'),
+  )
+  .addOption(storeFlag().default('memory'))
   .addOption(registryFlag())
   .addOption(registryTokenFlag())
   .addOption(flag('--revoked <file>', 'ids of tokens for the registry that count no more, one a line'));
@@ -200,6 +205,7 @@ program
   .command('services')
   .description('what is registered')
   .argument('[name]', 'of one service', nameOf)
+  .addOption(flag('--invalid', 'rather the documents of a database that are left alone, and why'))
   .addOption(registryFlag())
   .addOption(registryTokenFlag())
   .addOption(jsonFlag())
@@ -227,6 +233,13 @@ program
   .action(async (method: string, target: string | undefined, options: ExplainOptions) => {
     await (await import('./commands/explain.ts')).explain(method, target, options);
   });
+
+program
+  .command('verify')
+  .description('read a whole store and say what is invalid or inconsistent in it; exit 0: nothing is')
+  .addOption(storeFlag().makeOptionMandatory())
+  .addOption(jsonFlag())
+  .action(async (options: VerifyOptions) => (await import('./commands/verify.ts')).verify(options));
 
 program
   .command('config')

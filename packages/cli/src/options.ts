@@ -1,7 +1,7 @@
 // Flags that several commands share, and how a flag's text becomes a value.
 import { parseDurationMs } from '@reg/schema/duration';
 import { parseNetworks } from '@reg/schema/networks';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 /** A flag; `--jwt-secret` has the environment name `REG_JWT_SECRET`, and so has every other. */
 export function flag(flags: string, description: string): Option {
@@ -15,6 +15,10 @@ export const registryFlag = () =>
     .argParser(addressesOf);
 export const registryTokenFlag = () =>
   flag('--registry-token <text>', 'what the registry asks for: its own token, or one signed with it');
+export const storeFlag = () =>
+  flag('--store <url>', 'where the registry keeps its state: memory, or mongodb://host:27017/reg').argParser(
+    storeOf,
+  );
 export const jsonFlag = () => flag('--json', 'print JSON');
 export const dataFlag = () =>
   flag(
@@ -31,6 +35,16 @@ export const jwtFlags = () => [
   flag('--jwt-issuer <name>', 'the tokens’ issuer (default: reg)'),
   flag('--jwt-roles-claim <name>', 'the claim that holds the roles').default('roles'),
 ];
+
+/** commander would show the text that is refused, and a password may be in it. */
+function storeOf(text: string): string {
+  if (text === 'memory' || /^mongodb(\+srv)?:\/\//.test(text)) return text;
+  throw new CommanderError(
+    1,
+    'reg.store',
+    '--store must be memory or a URL like mongodb://127.0.0.1:27017/reg',
+  );
+}
 
 /** A flag that may be repeated; its environment name takes one value a line. */
 export function collect(text: string, previous: readonly string[] = []): string[] {

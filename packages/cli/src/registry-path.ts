@@ -8,13 +8,15 @@ export interface RegistryPathSettings {
   readonly registryToken?: string | undefined;
   readonly gatewayOnly?: boolean | undefined;
   readonly gatewayPort: number;
+  /** With `gatewayOnly`, one that is not in memory: no registry runs at all. */
+  readonly store?: string | undefined;
   /** Comma-separated; read with `gatewayOnly` alone. */
   readonly registry: string;
 }
 
 /** @throws InvalidArgumentError */
 export function checkRegistryPath(settings: RegistryPathSettings): void {
-  const { registryPath, registryToken, gatewayOnly, gatewayPort, registry } = settings;
+  const { registryPath, registryToken, gatewayOnly, gatewayPort, registry, store = 'memory' } = settings;
   if (registryPath === undefined) return;
   try {
     parseRegistryPath(registryPath);
@@ -26,6 +28,9 @@ export function checkRegistryPath(settings: RegistryPathSettings): void {
     throw new InvalidArgumentError(
       '--registry-path needs --registry-token: whoever reaches the gateway could register',
     );
+  }
+  if (gatewayOnly && store !== 'memory') {
+    throw new InvalidArgumentError('--registry-path needs a registry: --gateway-only --store runs none');
   }
   const itself = gatewayOnly && registry.split(',').find((one) => isHere(new URL(one.trim()), gatewayPort));
   if (!itself) return;

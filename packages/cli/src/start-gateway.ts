@@ -99,7 +99,7 @@ function followed(
   beside: StartedRegistry | undefined,
   options: CatalogOptions & { readonly gateway: string },
 ): { readonly catalog: Catalog; readonly address: () => string } {
-  if (beside) return { catalog: beside.catalogOf(options.gateway), address: () => beside.url };
+  if (beside) return { catalog: beside.catalogOf(options.gateway), address: () => beside.url ?? '' };
   const catalog = createCatalog(options);
   return { catalog, address: () => catalog.address.href };
 }

@@ -1,5 +1,5 @@
-// The registry of `reg up`, in memory, and its HTTP API.
-import { createMemoryStore, createRegistry } from '@reg/registry';
+// The registry of `reg up`: over its store, and its HTTP API where it has one.
+import { createRegistry, type Registry, type Store } from '@reg/registry';
 import { type AccessLine, type Credentials, createRegistryServer, type ErrorLine } from '@reg/registry/http';
 import type { Catalog, GatewayReasons } from '@reg/schema';
 import { InvalidArgumentError } from 'commander';
@@ -17,34 +17,46 @@ export interface RegistrySettings {
 }
 
 export interface StartedRegistry {
-  readonly url: string;
+  /** Undefined: it has no API. */
+  readonly url: string | undefined;
   /** This registry as the catalog of a gateway in the same process. */
   catalogOf(gateway: string): Catalog;
   /** From now on its API tells of this gateway too. */
   showGateway(gateway: GatewayReasons): void;
 }
 
-/** @param parts gets what is to be closed again */
-export async function startRegistry(
-  { host, registryPort, grantPath = [], allowUpstreams, registryPath }: RegistrySettings,
-  credentials: Credentials | undefined,
-  log: LogLines,
+/** @param parts gets what is to be closed again, the store with it */
+function openRegistry(
+  store: Store,
+  { grantPath = [], allowUpstreams, registryPath }: RegistrySettings,
   parts: Part[],
-): Promise<StartedRegistry> {
+): Registry {
   const registry = createRegistry({
-    store: createMemoryStore(),
+    store,
     grants: grantPath.map(grantOf),
     allowUpstreams,
     reservedPaths: registryPath === undefined ? [] : [registryPath],
   });
   parts.push(registry);
+  return registry;
+}
+
+/** The registry with its API. @param parts gets what is to be closed again */
+export async function startRegistry(
+  store: Store,
+  settings: RegistrySettings,
+  credentials: Credentials | undefined,
+  log: LogLines,
+  parts: Part[],
+): Promise<StartedRegistry> {
+  const registry = openRegistry(store, settings, parts);
   let gateway: GatewayReasons | undefined;
   const server = await createRegistryServer({
     registry,
     credentials,
     gateway: () => gateway,
-    host,
-    port: registryPort,
+    host: settings.host,
+    port: settings.registryPort,
     log: apiLog('registry', log),
   });
   parts.push(server);
@@ -55,6 +67,12 @@ export async function startRegistry(
       gateway = started;
     },
   };
+}
+
+/** No API: the gateway beside it reads the database itself. @param parts gets what is to be closed again */
+export function startReader(store: Store, settings: RegistrySettings, parts: Part[]): StartedRegistry {
+  const registry = openRegistry(store, settings, parts);
+  return { url: undefined, catalogOf: (name) => registry.catalog(name), showGateway() {} };
 }
 
 function grantOf(text: string): { path: string; service: string } {

@@ -21,6 +21,7 @@ export {
   type Renewal,
   type ServiceState,
   type Store,
+  type StoreCondition,
   type View,
 } from './store.ts';
 export { createView, type KeptState, type MutableView } from './view.ts';

@@ -1,6 +1,7 @@
 // The reaper's shell: looks every 250 ms, so that a lease is gone well within a second of its end.
 import type { Clock } from './clock.ts';
 import type { Decision } from './decision.ts';
+import { followExpiries } from './expired-elsewhere.ts';
 import { decideExpiry, decideForgetting } from './leave.ts';
 import { overdueAt, type ReaperState, reap, reaperAtStart } from './reaper.ts';
 import type { InstanceKey, Store } from './store.ts';
@@ -29,12 +30,29 @@ export function startReaper({ clock, store, commit }: ReaperOptions): ReaperTime
   let nextLookAt = 0;
   let lastTickAt = clock.now();
   let working = false;
+  /** Counted with our verdict already. */
+  const ours = new Set<InstanceKey>();
+  /** What other registries expired, until the next look counts it. */
+  let elsewhere: ReaperState['expired'] = [];
+
+  function onExpired(key: InstanceKey): void {
+    const leaseMs = view.tombstones.get(key)?.leaseMs;
+    if (ours.delete(key) || leaseMs == null) return;
+    elsewhere = [...elsewhere, { countsUntil: clock.now() + leaseMs, count: 1 }];
+  }
+
+  function countElsewhere(): void {
+    if (elsewhere.length === 0) return;
+    state = { ...state, expired: [...state.expired, ...elsewhere] };
+    elsewhere = [];
+  }
 
   async function tick(): Promise<void> {
     const now = clock.now();
     const stoodStill = now - lastTickAt > stoodStillMs;
     lastTickAt = now;
     if (stoodStill || working) return;
+    countElsewhere();
     const before = state;
     working = true;
     try {
@@ -54,7 +72,16 @@ export function startReaper({ clock, store, commit }: ReaperOptions): ReaperTime
     if (overdue.length > 0) await store.refresh(overdue, now);
     const expired = look(now);
     for (let start = 0; start < expired.length; start += expiriesPerWrite) {
-      await commit((at) => decideExpiry(view, expired.slice(start, start + expiriesPerWrite), at));
+      await expire(expired.slice(start, start + expiriesPerWrite));
+    }
+  }
+
+  async function expire(keys: readonly InstanceKey[]): Promise<void> {
+    for (const key of keys) ours.add(key);
+    try {
+      await commit((at) => decideExpiry(view, keys, at));
+    } finally {
+      for (const key of keys) if (view.leases.has(key)) ours.delete(key); // it did not go
     }
   }
 
@@ -66,6 +93,13 @@ export function startReaper({ clock, store, commit }: ReaperOptions): ReaperTime
     return verdict.expire;
   }
 
-  const stop = clock.every(lookEveryMs, tick);
-  return { seen: () => ({ holdingBack: state.holdingBack, ...seen }), stop };
+  const stopLooking = clock.every(lookEveryMs, tick);
+  const stopFollowing = followExpiries(store, onExpired);
+  return {
+    seen: () => ({ holdingBack: state.holdingBack, ...seen }),
+    stop() {
+      stopLooking();
+      stopFollowing();
+    },
+  };
 }

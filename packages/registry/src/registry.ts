@@ -27,6 +27,7 @@ import { decideMovePath, type PathMove } from './move-path.ts';
 import { createReadWaits, type ReadWaits } from './read-waits.ts';
 import { startReaper } from './reaper-timer.ts';
 import { type InstanceName, instanceKey, type Renewal, type Store } from './store.ts';
+import { createStoreFaults, invalidIn, storeReasons } from './store-health.ts';
 import { checkRegistrant, checkService, type Writer } from './writer.ts';
 
 /** Wait, at most `waitMs`, until every connected gateway has applied the change. */
@@ -110,18 +111,18 @@ export function createRegistry({
   const { view } = store;
   const rules = { grants, maxInstances, upstreamNetworks: parseNetworks(allowUpstreams) };
   const gateways = createGateways(clock);
-  const storeFaults = new Map<'write' | 'renewal', string>();
+  const storeFaults = createStoreFaults(() => clock.now());
 
   /** @throws `store_unavailable` for whatever is wrong with the store itself; health says so until it works */
   async function guarded<Result>(what: 'write' | 'renewal', work: Promise<Result>): Promise<Result> {
     try {
       const result = await work;
-      storeFaults.delete(what);
+      storeFaults.worked(what);
       return result;
     } catch (cause) {
       if (isRegError(cause) && cause.code !== 'store_unavailable') throw cause;
       const fault = isRegError(cause) ? cause.message : `the store did not take a ${what}`;
-      storeFaults.set(what, fault);
+      storeFaults.failed(what, fault);
       throw regError('store_unavailable', fault, { cause });
     }
   }
@@ -213,11 +214,11 @@ export function createRegistry({
   function health(): RegistryHealth {
     const { holdingBack, overdue, leased } = reaper.seen();
     const held = `holding back: ${overdue} of ${leased} leases are overdue, nobody expires`;
-    const faults = store.faults?.() ?? new Set(storeFaults.values());
+    const condition = store.condition?.();
     // Warnings, all of them: it answers reads, and a registry that is taken out answers nobody.
     const warnings: HealthReason[] = [
       ...(holdingBack ? [{ code: 'holding_back' as const, text: held }] : []),
-      ...Array.from(faults, (text) => ({ code: 'store_unavailable' as const, text })),
+      ...storeReasons(condition, storeFaults.list()),
     ];
     const none = { epoch: view.position.epoch, revision: 0 };
     return {
@@ -227,6 +228,7 @@ export function createRegistry({
       services: view.services.size,
       instances: view.leases.size,
       holdingBack,
+      ...invalidIn(condition),
       gateways: gateways.connected().map(({ id, applied = none }) => ({ id, ...applied })),
     };
   }

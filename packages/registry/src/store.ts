@@ -1,4 +1,12 @@
-import type { Change, ChangeSet, Instance, LoopLoad, Position, ServiceDefinition } from '@reg/schema';
+import type {
+  Change,
+  ChangeSet,
+  Instance,
+  InvalidDocument,
+  LoopLoad,
+  Position,
+  ServiceDefinition,
+} from '@reg/schema';
 import type { Lease } from './lease.ts';
 
 /** `service` and `instanceId` in one string; made by `instanceKey`, read by `instanceNameOf`. */
@@ -56,6 +64,16 @@ export interface View {
 /** Another writer came between: nothing was written, and the view holds by now what it did. Decide again. */
 export type Raced = 'raced';
 
+/** How a store fares that is elsewhere, and that others write to. */
+export interface StoreCondition {
+  /** What is wrong with it at the moment. Times are milliseconds since 1970 by this process's clock. */
+  readonly faults: readonly { readonly text: string; readonly since: number }[];
+  /** What somebody wrote into it and means nothing: left alone. Very many are not all kept. */
+  readonly invalid: readonly InvalidDocument[];
+  /** All of them. */
+  readonly invalidCount: number;
+}
+
 /**
  * What the registry must not forget. `storeSuite` tests each promise by its number.
  * 1. A change is durable before its promise resolves. Price: one fsync, or one majority write.
@@ -93,7 +111,7 @@ export interface Store {
    * A position ahead of the store's waits. @throws `compacted`, at once where it is known at once
    */
   changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
-  /** What is wrong with it at the moment, in words. @default what the last write and the last renewal met */
-  faults?(): readonly string[];
+  /** For health. @default what the last write and the last renewal met */
+  condition?(): StoreCondition;
   close(): Promise<void>;
 }

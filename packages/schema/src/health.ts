@@ -8,6 +8,7 @@ import { epoch } from './snapshot.ts';
  * cannot be checked, or by old keys alone. `stale_view`:
  * it serves from a view that no registry confirms. `unconfirmed_instances`: some instances are known from an
  * earlier epoch alone. `holding_back`: the reaper expires nobody. `store_unavailable`: the store failed.
+ * `invalid_documents`: somebody wrote into the store what means nothing; it is left alone.
  */
 const healthCode = z.enum([
   'closing',
@@ -17,6 +18,7 @@ const healthCode = z.enum([
   'unconfirmed_instances',
   'holding_back',
   'store_unavailable',
+  'invalid_documents',
 ]);
 
 /** One thing that is not as it should be. */
@@ -42,6 +44,15 @@ const summary = {
   ready: healthCheck,
 };
 
+/** What somebody wrote into the store by hand, and the registry cannot read. */
+const invalidDocument = z.strictObject({
+  /** Its `_id`, as text. */
+  id: z.string(),
+  /** `endpoints.0.url`; empty where it is the document as a whole. */
+  path: z.string(),
+  message: z.string(),
+});
+
 export const registryHealth = z.strictObject({
   ...summary,
   /** `memory`, `mongodb replica set`, `mongodb standalone` */
@@ -51,6 +62,8 @@ export const registryHealth = z.strictObject({
   services: z.int(),
   instances: z.int(),
   holdingBack: z.boolean(),
+  /** Documents that are left alone, the first hundred; left out where there is none. */
+  invalid: z.strictObject({ count: z.int(), documents: z.array(invalidDocument) }).optional(),
   /** Connected gateways and the revision each has applied. */
   gateways: z.array(z.strictObject({ id: z.string(), epoch, revision })),
 });
@@ -82,6 +95,7 @@ export const healthForAnybody = z.strictObject({
 
 /** What is shown to who may read. */
 export type FullHealth = z.infer<typeof health>;
+export type InvalidDocument = z.infer<typeof invalidDocument>;
 export type HealthReason = z.infer<typeof healthReason>;
 export type HealthCheck = z.infer<typeof healthCheck>;
 export type RegistryHealth = z.infer<typeof registryHealth>;

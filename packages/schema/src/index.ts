@@ -17,6 +17,7 @@ export {
   type HealthCheck,
   type HealthReason,
   type HealthSummary,
+  type InvalidDocument,
   type RegistryHealth,
   summarize,
 } from './health.ts';

@@ -1,6 +1,8 @@
 // Opens the connection, and asks what kind of server is there.
 import mongoose, { type Connection, type mongo } from 'mongoose';
 import type { Database } from './database.ts';
+import { checkVersion } from './start-fault.ts';
+import { parseStoreUrl } from './store-url.ts';
 import { writeConcern } from './writer.ts';
 
 const startWithinMs = 10_000;
@@ -14,8 +16,9 @@ export interface Connected {
   readonly kind: Database['kind'];
 }
 
-/** @throws what the driver says where no database answers within 10 s */
+/** @throws what the driver says, where no database answers within 10 s; `invalid_request` for the URL; `store_unavailable` for one that is too old */
 export async function connect(url: string): Promise<Connected> {
+  parseStoreUrl(url);
   const connection = await mongoose
     .createConnection(url, {
       appName: 'reg',
@@ -27,22 +30,19 @@ export async function connect(url: string): Promise<Connected> {
       maxPoolSize: 20,
       // What people put into documents is judged one document at a time, and ends no stream.
       enableUtf8Validation: false,
-      ...(namesDatabase(url) ? {} : { dbName: 'reg' }),
     })
     .asPromise();
   const { db } = connection;
   if (db === undefined) throw new TypeError('the connection is not open');
   try {
-    return { connection, db, kind: kindOf(await db.command({ hello: 1 })) };
+    const hello = await db.command({ hello: 1 });
+    const { version } = await db.command({ buildInfo: 1 });
+    checkVersion({ version, maxWireVersion: hello.maxWireVersion });
+    return { connection, db, kind: kindOf(hello) };
   } catch (error) {
     await connection.close();
     throw error;
   }
-}
-
-/** No URL for a parser of URLs, where it names several hosts. */
-function namesDatabase(url: string): boolean {
-  return /^[^/]+:\/\/[^/]+\/[^?]/.test(url);
 }
 
 /** A router in front of a sharded cluster has change streams and transactions too. */

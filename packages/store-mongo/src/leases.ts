@@ -32,7 +32,7 @@ export interface Leases {
   renew(renewals: readonly Renewal[]): readonly InstanceKey[];
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
   /** Why the database takes no word of ours; undefined while it does. */
-  fault(): string | undefined;
+  fault(): { readonly text: string; readonly since: number } | undefined;
   /** Since when the database can be written to, by its own clock. */
   writableSince(): Date | undefined;
   close(): Promise<void>;
@@ -189,7 +189,7 @@ export async function startLeases({
     fault() {
       if (clock.now() - beatAt <= awayMs) return undefined;
       const known = since === undefined ? `: ${beatFault}` : ''; // else it is silent, and no error is known yet
-      return `the database has taken no write since ${new Date(beatAt).toISOString()}${known}`;
+      return { text: `the database takes no write${known}`, since: beatAt };
     },
     writableSince: () => since,
     async close() {

@@ -13,7 +13,7 @@ import {
   type Store,
 } from '@reg/registry';
 import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
-import { connect } from './connect.ts';
+import { type Connected, connect } from './connect.ts';
 import type { Database, Step } from './database.ts';
 import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
@@ -24,11 +24,13 @@ import { createMirror } from './mirror.ts';
 import { type Operation, planWrite, type WriteName } from './plan.ts';
 import { openReplicaSet } from './replica-set.ts';
 import { openStandalone } from './standalone.ts';
+import { startFault } from './start-fault.ts';
+import { withoutPassword } from './store-url.ts';
 import { within } from './within.ts';
 import { createWriter } from './writer.ts';
 
 export interface MongoStoreOptions {
-  /** `mongodb://host:port/database`; the database is `reg` where it names none. */
+  /** `mongodb://host:port/database` */
   readonly url: string;
   /** @default the system's */
   readonly clock?: Clock;
@@ -53,15 +55,28 @@ const writtenWithinMs = 12_000;
 const standaloneMeans =
   'the database is a standalone server: it takes one registry, which looks every so often for what people do by hand; a replica set (one member is enough) has neither limit';
 
-/** @throws `store_unavailable` where no database answers within 10 s */
-export async function openMongoStore({
-  url,
-  clock = createSystemClock(),
-  databaseNow = () => '$$NOW',
-  logCapacity,
-  log: say = (line) => console.error(line),
-}: MongoStoreOptions): Promise<MongoStore> {
-  const { connection, db, kind } = await connect(url);
+/** @throws `store_unavailable` where no database can be used within 10 s, `invalid_request` for the URL; neither shows the password */
+export async function openMongoStore(options: MongoStoreOptions): Promise<MongoStore> {
+  const { url, log = (line) => console.error(line) } = options;
+  let connected: Connected | undefined;
+  try {
+    connected = await connect(url);
+    return await openStore({ ...options, log: (line) => log(withoutPassword(line, url)) }, connected);
+  } catch (cause) {
+    await connected?.connection.close();
+    throw startFault(cause, url);
+  }
+}
+
+async function openStore(
+  {
+    clock = createSystemClock(),
+    databaseNow = () => '$$NOW',
+    logCapacity,
+    log: say,
+  }: MongoStoreOptions & { readonly log: (line: string) => void },
+  { connection, db, kind }: Connected,
+): Promise<MongoStore> {
   const collections = collectionsOf(db);
 
   const self = randomBytes(6).toString('hex');
@@ -75,7 +90,7 @@ export async function openMongoStore({
   let writeCount = 0;
   let closed = false;
   /** Why the view stands still. */
-  let unseen: string | undefined;
+  let unseen: { readonly text: string; readonly since: number } | undefined;
   /** While everything is read anew: whether it is to be read once more. */
   let reloading: { again: boolean } | undefined;
 
@@ -118,9 +133,13 @@ export async function openMongoStore({
     for (const settle of untold) settle('raced');
   }
 
+  function notSeen(text: string): void {
+    unseen = { text, since: clock.now() };
+    say(text);
+  }
+
   function onBroken(cause: unknown): void {
-    unseen = `the changes of the database are not seen at the moment: ${faultOf(cause)}`;
-    say(unseen);
+    notSeen(`the changes of the database are not seen at the moment: ${faultOf(cause)}`);
   }
 
   function onMended(): void {
@@ -130,8 +149,7 @@ export async function openMongoStore({
 
   function onLost(cause: unknown): void {
     if (closed) return;
-    unseen = `the history of the database is gone (${faultOf(cause)}): everything is read anew`;
-    say(unseen);
+    notSeen(`the history of the database is gone (${faultOf(cause)}): everything is read anew`);
     if (reloading) reloading.again = true;
     else void reload();
   }
@@ -240,12 +258,18 @@ export async function openMongoStore({
     return Promise.race([seen, 'raced' as const]); // by now it was seen, or was never done
   }
 
-  try {
-    await load();
-  } catch (error) {
+  async function close(): Promise<void> {
+    closed = true;
+    changeLog.close();
     await leases.close();
     await database.close();
     await connection.close();
+  }
+
+  try {
+    await load();
+  } catch (error) {
+    await close();
     throw error;
   }
   if (kind === 'standalone') say(standaloneMeans);
@@ -282,14 +306,13 @@ export async function openMongoStore({
     },
     refresh: leases.refresh,
     changes: changeLog.follow,
-    faults: () => [leases.fault(), unseen].filter((fault) => fault !== undefined),
+    condition: () => ({
+      faults: [leases.fault(), unseen].filter((fault) => fault !== undefined),
+      invalid: mirror.invalid(),
+      invalidCount: mirror.invalidCount(),
+    }),
     async close() {
-      if (closed) return;
-      closed = true;
-      changeLog.close();
-      await leases.close();
-      await database.close();
-      await connection.close();
+      if (!closed) await close();
     },
   };
 

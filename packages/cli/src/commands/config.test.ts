@@ -58,6 +58,7 @@ test('a secret is never shown, wherever it comes from', async () => {
     REG_JWT_SECRET: secret,
     REG_TOKEN: secret,
     REG_REGISTRY: `http://me:${secret}@127.0.0.1:3100`,
+    REG_STORE: `mongodb://me:a/b,${secret}@127.0.0.1/reg`,
   };
   for (const args of [['up'], ['token', '--jwt-secret', secret], ['explain', `--token=${secret}`]]) {
     for (const form of ['--json', '--show-origin']) {

@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { printJson, printLine } from '../print.ts';
 import { dataFolder } from '../secret-file.ts';
+import { shownStore } from '../store.ts';
 import { table } from '../table.ts';
 
 export interface ConfigOptions {
@@ -86,7 +87,8 @@ function isSecret({ long, required, optional }: Option): boolean {
 
 /** `http://user:password@host` shows the host alone. */
 function withoutCredentials(value: unknown): unknown {
-  return typeof value === 'string' ? value.replace(/\/\/[^/@\s]*@/g, '//') : value;
+  if (typeof value !== 'string') return value;
+  return value.startsWith('mongodb') ? shownStore(value) : value.replace(/\/\/[^/@\s]*@/g, '//');
 }
 
 function shown(value: unknown): string {

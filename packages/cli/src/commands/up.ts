@@ -1,5 +1,6 @@
 // `reg up`: a registry and a gateway in one process, or either alone, until a signal ends it.
 import { mkdir } from 'node:fs/promises';
+import type { Credentials } from '@reg/registry/http';
 import { type CallerTokens, callerTokens, type TokenSettings } from '../caller-tokens.ts';
 import { createLogLines, type LogForm, type LogLines } from '../log-lines.ts';
 import type { Part } from '../part.ts';
@@ -8,8 +9,9 @@ import { refuseWithoutCredentials, registryCredentials } from '../registry-crede
 import { checkRegistryPath } from '../registry-path.ts';
 import { dataFolder } from '../secret-file.ts';
 import { startGateway } from '../start-gateway.ts';
-import { startRegistry } from '../start-registry.ts';
+import { type StartedRegistry, startReader, startRegistry } from '../start-registry.ts';
 import { stopSignal } from '../stop-signal.ts';
+import { openStore, shownStore } from '../store.ts';
 
 export interface UpOptions extends TokenSettings {
   readonly gatewayPort: number;
@@ -18,6 +20,7 @@ export interface UpOptions extends TokenSettings {
   readonly host: string;
   readonly registryOnly?: boolean;
   readonly gatewayOnly?: boolean;
+  readonly store: string;
   readonly registry: string;
   readonly registryPath?: string;
   readonly registryToken?: string;
@@ -36,6 +39,8 @@ interface Running {
   readonly gateway?: string;
   readonly admin?: string;
   readonly registry?: string;
+  /** The database, if there is one; without what lets us in. */
+  readonly store?: string;
   readonly data: string;
   /** Where the secret is, never the secret itself. */
   readonly jwtSecret?: string;
@@ -66,22 +71,36 @@ async function start(options: UpOptions, parts: Part[]): Promise<Running> {
   parts.push(log);
   // First of all: a secret that is no good must not cost a port.
   const credentials = await registryCredentials(options, log, parts);
-  const tokens = options.registryOnly ? undefined : await callerTokens(options, data, logOfTokens(log));
+  const tokens = options.registryOnly ? undefined : await callerTokens(options, data, logOf('tokens', log));
   if (tokens) parts.push({ close: async () => tokens.verifier.close() });
-  const registry = options.gatewayOnly ? undefined : await startRegistry(options, credentials, log, parts);
+  const registry = await startOverStore(options, credentials, log, parts);
   const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
   return {
     ...(gateway && { gateway: gateway.url }),
     ...(gateway?.admin && { admin: gateway.admin }),
-    ...(registry && { registry: registry.url }),
+    ...(registry?.url && { registry: registry.url }),
+    ...(registry && options.store !== 'memory' && { store: shownStore(options.store) }),
     data,
     ...(tokens && shownTokens(options, tokens)),
   };
 }
 
-function logOfTokens(log: LogLines): (message: string) => void {
+/** Undefined: a gateway alone, that follows a registry across the network. */
+async function startOverStore(
+  options: UpOptions,
+  credentials: Credentials | undefined,
+  log: LogLines,
+  parts: Part[],
+): Promise<StartedRegistry | undefined> {
+  if (options.gatewayOnly && options.store === 'memory') return undefined;
+  const store = await openStore(options.store, logOf('store', log));
+  if (options.gatewayOnly) return startReader(store, options, parts);
+  return startRegistry(store, options, credentials, log, parts);
+}
+
+function logOf(part: string, log: LogLines): (message: string) => void {
   return (message) =>
-    log.add(log.form === 'json' ? JSON.stringify({ part: 'tokens', message }) : `tokens  ${message}`);
+    log.add(log.form === 'json' ? JSON.stringify({ part, message }) : `${part}  ${message}`);
 }
 
 function shownTokens({ jwtJwks }: UpOptions, { from, made }: CallerTokens): Partial<Running> {
@@ -94,10 +113,11 @@ function show(running: Running, json: boolean | undefined): void {
     printJson(running);
     return;
   }
-  const { gateway, admin, registry, data, jwtSecret, jwtSecretMade, jwtJwks } = running;
+  const { gateway, admin, registry, store, data, jwtSecret, jwtSecretMade, jwtJwks } = running;
   if (gateway) printLine(`gateway  ${gateway}`);
   if (admin) printLine(`admin    ${admin}`);
   if (registry) printLine(`registry ${registry}`);
+  if (store) printLine(`store    ${store}`);
   printLine(`data     ${data}`);
   if (jwtJwks) printLine(`jwt-jwks ${jwtJwks}`);
   if (jwtSecret)

@@ -1,0 +1,263 @@
+// `reg` over a database: real processes of the built program, a real mongod that asks who we are.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mongo } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
+import { freePort } from '../../../tests/support/free-port.ts';
+import {
+  hasMongod,
+  type Mongod,
+  type ReplicaSet,
+  startMongod,
+  startReplicaSet,
+} from '../../../tests/support/mongod.ts';
+import { skipWithout } from '../../../tests/support/part.ts';
+import { startProcess } from '../../../tests/support/process.ts';
+
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const skipped = skipWithout('a mongod', hasMongod);
+const password = 'open-sesame-4711';
+
+let folder: string;
+let asking: Mongod;
+let replicaSet: ReplicaSet;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'reg-store-'));
+  if (skipped) return;
+  [asking, replicaSet] = await Promise.all([startMongod(['--auth']), startReplicaSet()]);
+  await createUsers();
+}, 120_000);
+
+afterAll(async () => {
+  await asking?.[Symbol.asyncDispose]();
+  await replicaSet?.[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The first one may be made from this machine without a name; that one makes the others. */
+async function createUsers(): Promise<void> {
+  const nobody = new mongo.MongoClient(asking.url);
+  await nobody.db('admin').command({ createUser: 'root', pwd: password, roles: ['root'] });
+  await nobody.close();
+  const root = new mongo.MongoClient(asking.url, { auth: { username: 'root', password } });
+  const users = { ada: ['readWrite', 'dbAdmin'], reader: ['read'] };
+  for (const [createUser, roles] of Object.entries(users))
+    await root.db('reg').command({ createUser, pwd: password, roles });
+  await root.close();
+}
+
+const urlAt = (user: string, rest = '/reg', secret = password) =>
+  asking.url.replace('//', `//${user}:${secret}@`) + rest;
+
+async function start(args: readonly string[]) {
+  return startProcess('node', [main, ...args], { env: { REG_DATA: folder } });
+}
+
+async function reg(...args: readonly string[]) {
+  await using program = await start(args);
+  const { code } = await program.ended;
+  return { code, stdout: program.stdout(), stderr: program.stderr() };
+}
+
+async function startUp(store: string, ...flags: string[]) {
+  const ports = ['--gateway-port=0', ...(flags.includes('--gateway-only') ? [] : ['--registry-port=0'])];
+  const program = await start(['up', ...ports, '--json', '--store', store, ...flags]);
+  const [line] = await program.printed(/^\{"(gateway|registry|admin)".*\}$/m, { withinMs: 30_000 });
+  return { program, running: JSON.parse(line) as Record<string, string> };
+}
+
+async function healthOf(registry = '') {
+  const response = await fetch(`${registry}/v1/health`);
+  return (await response.json()) as { status: string; ready: { ok: boolean; reasons: unknown[] } };
+}
+
+const plain = (name: string, url: string, more: object = {}) => ({
+  name,
+  url: `/${name}`,
+  endpoints: [{ type: 'http', url }],
+  authorizedRoles: [],
+  access: 'public',
+  ...more,
+});
+
+async function withServices<Result>(
+  url: string,
+  work: (services: mongo.Collection, db: mongo.Db) => Promise<Result>,
+): Promise<Result> {
+  const client = await mongo.MongoClient.connect(url);
+  try {
+    return await work(client.db().collection('services'), client.db());
+  } finally {
+    await client.close();
+  }
+}
+
+test.skipIf(skipped).each([
+  ['a wrong password', () => urlAt('ada', '/reg', `${password}-not`), 1, /does not let the user ada in/],
+  ['no permission', () => urlAt('reader'), 1, /does not allow the user reader .*readWrite and dbAdmin/],
+  ['no name at all', () => `${asking.url}/reg`, 1, /does not allow nobody in particular/],
+  ['an unknown option', () => urlAt('ada', '/reg?nope=1'), 2, /option nope is not supported/],
+  ['no database in it', () => urlAt('ada', '/'), 2, /names no database/],
+  ['a URL of something else', () => urlAt('ada').replace('mongodb:', 'http:'), 2, /must be memory or/],
+  ['a password that is not escaped', () => urlAt('ada', '/reg', `${password}@x`), 2, /written as %40/],
+])('%s: one line on stderr, without the password, and it ends', async (_name, url, code, line) => {
+  for (const command of [['up', '--gateway-port=0', '--registry-port=0'], ['verify']]) {
+    if (command[0] === 'verify' && url().includes('reader')) continue; // who reads may verify
+    const ended = await reg(...command, '--store', url());
+    expect(ended).toMatchObject({ code, stdout: '' });
+    expect(ended.stderr).toMatch(line);
+    expect(ended.stderr).toMatch(/^[^\n]+\n$/);
+    expect(ended.stderr).not.toContain(password);
+  }
+});
+
+test('no database there: one line on stderr, and it ends', async () => {
+  const url = `mongodb://ada:${password}@127.0.0.1:${await freePort()}/reg`;
+  const ended = await reg('up', '--gateway-port=0', '--registry-port=0', '--store', url);
+  expect(ended).toMatchObject({ code: 1, stdout: '' });
+  expect(ended.stderr).toMatch(
+    /^store_unavailable: no database .* answers at 127[^\n]*ECONNREFUSED[^\n]*\n$/,
+  );
+  expect(ended.stderr).not.toContain(password);
+}, 30_000);
+
+test.skipIf(skipped)(
+  'it runs with the two roles that the message names; nothing shows the password',
+  async () => {
+    const { program, running } = await startUp(urlAt('ada', '/reg?authSource=reg'));
+    await using _ends = program;
+    expect(running.store).toBe(`${asking.url}/reg`);
+    const { stdout } = await reg('config', 'up', '--json', '--store', urlAt('ada'));
+    const health = JSON.stringify(await healthOf(running.registry));
+    expect(program.stdout() + program.stderr() + stdout + health).not.toContain(password);
+  },
+);
+
+test.skipIf(skipped)(
+  'a gateway alone reads the database itself: what is inserted by hand is served',
+  async () => {
+    const url = replicaSet.urlOf('gatewayAlone');
+    const upstream = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
+    try {
+      await eventually(
+        () => upstream.address(),
+        (address) => address !== null,
+      );
+      const { port } = upstream.address() as AddressInfo;
+      const { program, running } = await startUp(url, '--gateway-only');
+      await using _ends = program;
+      expect(running).not.toHaveProperty('registry');
+      await withServices(url, (services) => services.insertOne(plain('tickets', `http://127.0.0.1:${port}`)));
+      const answer = await eventually(
+        () => fetch(`${running.gateway}/tickets`),
+        ({ status }) => status === 200,
+      );
+      expect(await answer.text()).toBe('hello');
+    } finally {
+      upstream.closeAllConnections();
+      upstream.close();
+    }
+  },
+  30_000,
+);
+
+test.skipIf(skipped)(
+  'two registries over one database list the same, and one that starts anew too',
+  async () => {
+    const url = replicaSet.urlOf('shared');
+    const one = await startUp(url, '--registry-only');
+    await using _first = one.program;
+    const two = await startUp(url, '--registry-only');
+    await using _second = two.program;
+    const register = ['register', 'tickets', '--url', '/tickets', '--endpoint', 'http://127.0.0.1:3001'];
+    expect((await reg(...register, '--registry', one.running.registry ?? '')).code).toBe(0);
+    const listed = async (registry = '') => (await reg('services', '--registry', registry)).stdout;
+    await eventually(
+      () => listed(two.running.registry),
+      (text) => text.includes('tickets'),
+    );
+    two.program.kill('SIGKILL');
+    const three = await startUp(url, '--registry-only');
+    await using _third = three.program;
+    expect(await listed(three.running.registry)).toContain('tickets');
+  },
+  60_000,
+);
+
+test.skipIf(skipped)(
+  'what means nothing is in health, in reg services --invalid and in reg verify',
+  async () => {
+    const url = replicaSet.urlOf('invalid');
+    const { program, running } = await startUp(url, '--registry-only');
+    await using _ends = program;
+    const registry = ['--registry', running.registry ?? ''];
+    expect(await reg('services', '--invalid', ...registry)).toMatchObject({ code: 0, stdout: '' });
+    expect(await reg('verify', '--store', url)).toMatchObject({ code: 0, stdout: '' });
+
+    const bad = plain('bad', 'no address');
+    await withServices(url, (services) => services.insertOne(bad));
+    const { id } = { id: String((bad as { _id?: unknown })._id) };
+    const health = await eventually(
+      () => healthOf(running.registry),
+      ({ status }) => status === 'degraded',
+    );
+    expect(health.ready).toMatchObject({ ok: true, reasons: [{ code: 'invalid_documents' }] });
+    const shown = await reg('services', '--invalid', ...registry);
+    expect(shown.stdout).toMatch(new RegExp(`^${id} +endpoints\\.0\\.url `, 'm'));
+    const asJson = JSON.parse((await reg('services', '--invalid', '--json', ...registry)).stdout);
+    expect(asJson).toMatchObject([{ id, path: 'endpoints.0.url', message: expect.any(String) }]);
+    expect(await reg('services', 'bad', '--invalid', ...registry)).toMatchObject({ code: 2 });
+
+    const verified = await reg('verify', '--json', '--store', url);
+    expect(verified.code).toBe(1);
+    expect(JSON.parse(verified.stdout)).toMatchObject({
+      counts: { services: 1 },
+      findings: [{ collection: 'services', id, path: 'endpoints.0.url' }],
+    });
+    const text = await reg('verify', '--store', url);
+    expect(text).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining(`services    ${id}  endpoints.0.url`),
+    });
+
+    await withServices(url, (services) => services.deleteMany({ name: 'bad' }));
+    await eventually(
+      () => healthOf(running.registry),
+      ({ status }) => status === 'ok',
+    );
+  },
+  30_000,
+);
+
+test.skipIf(skipped)(
+  'health says since when the database is away, and that it is back',
+  async () => {
+    await using database = await startReplicaSet();
+    const { program, running } = await startUp(database.urlOf('away'), '--registry-only');
+    await using _ends = program;
+    const [member] = database.members;
+    const before = Date.now();
+    member?.process.kill('SIGSTOP');
+    const away = await eventually(
+      () => healthOf(running.registry),
+      ({ status }) => status === 'degraded',
+      { withinMs: 15_000 },
+    );
+    member?.process.kill('SIGCONT');
+    expect(away.ready).toMatchObject({ ok: true, reasons: [{ code: 'store_unavailable' }] });
+    const [reason] = away.ready.reasons as { since?: number }[];
+    expect(Math.abs((reason?.since ?? 0) - before)).toBeLessThan(10_000);
+    await eventually(
+      () => healthOf(running.registry),
+      ({ status }) => status === 'ok',
+      { withinMs: 30_000 },
+    );
+  },
+  90_000,
+);

@@ -1,0 +1,55 @@
+// What is told of a database that cannot be used; the driver's own errors are made by the driver.
+import { mongo } from 'mongoose';
+import { expect, test } from 'vitest';
+import { checkVersion, startFault } from './start-fault.ts';
+import { parseStoreUrl, withoutPassword } from './store-url.ts';
+
+const url = 'mongodb://ada:s%40same@127.0.0.1:27017/reg';
+
+test.each([
+  ['mongodb://h/reg', 'h', 'reg', undefined],
+  ['mongodb://a:1,b:2,c:3/reg?replicaSet=rs', 'a:1,b:2,c:3', 'reg', undefined],
+  ['mongodb+srv://a%40b:secret@cluster.example/reg?w=1', 'cluster.example', 'reg', 'a@b'],
+])('%s is read: hosts, database, user', (text, hosts, database, user) => {
+  expect(parseStoreUrl(text)).toEqual({ hosts, database, user });
+});
+
+test.each([
+  ['http://127.0.0.1/reg', 'none of a database'],
+  ['mongodb://', 'none of a database'],
+  ['mongodb://ada:ses/ame@h/reg', 'none of a database'],
+  ['mongodb://ada:ses@ame@h/reg', 'none of a database'],
+  ['mongodb://ada:sesame@h', 'names no database'],
+  ['mongodb://ada:sesame@h/?replicaSet=rs', 'names no database'],
+])('%s is refused, and its password not shown', (text, why) => {
+  const refused = () => parseStoreUrl(text);
+  expect(refused).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  expect(refused).toThrow(why);
+  expect(refused).not.toThrow(/ses|ame@/);
+});
+
+test('the password is in no text, as it is written in the URL or as it is meant, nor the URL itself', () => {
+  for (const text of [`cannot use ${url}`, 'wrong: s%40same', 'wrong: s@same']) {
+    expect(withoutPassword(text, url)).not.toMatch(/s(%40|@)same/);
+  }
+  expect(withoutPassword('h:1 is away', 'mongodb://h:1/reg')).toBe('h:1 is away');
+});
+
+test('a server before 6.0 is refused by its version, 6.0 is not', () => {
+  expect(() => checkVersion({ version: '5.0.31', maxWireVersion: 13 })).toThrow(/MongoDB 5\.0\.31.*6\.0/);
+  expect(() => checkVersion({ version: '6.0.5', maxWireVersion: 17 })).not.toThrow();
+});
+
+test('what the driver throws is told in one line, as wrong usage or as a store that is not there', () => {
+  const denied = new mongo.MongoServerError({ message: 'not authorized on reg to execute {…}', code: 13 });
+  expect(startFault(denied, url)).toMatchObject({
+    code: 'store_unavailable',
+    message: expect.stringMatching(/^[^\n]*user ada[^\n]*readWrite and dbAdmin[^\n]*in reg$/),
+  });
+  const option = new mongo.MongoParseError('option\nnope is not supported');
+  expect(startFault(option, url)).toMatchObject({
+    code: 'invalid_request',
+    message: "the store's URL: option nope is not supported",
+  });
+  expect(startFault(new Error(`something about ${url}`), url).message).not.toContain('same');
+});

@@ -1,0 +1,62 @@
+// Why a database can not be used, in one line that says what to do; told by what the driver throws.
+import { isRegError, type RegError, regError } from '@reg/schema';
+import { parseStoreUrl, withoutPassword } from './store-url.ts';
+
+/** 6.0: change streams show what was there before and after. */
+const oldestWireVersion = 17;
+
+/** Codes of the server. */
+const unauthorized = 13;
+const authenticationFailed = 18;
+
+/** What the driver calls an error of the URL or of its options. */
+const urlFaults = new Set([
+  'MongoParseError',
+  'MongoInvalidArgumentError',
+  'MongoAPIError',
+  'MongoRuntimeError',
+]);
+const silences = new Set(['MongooseServerSelectionError', 'MongoServerSelectionError', 'MongoNetworkError']);
+
+export interface ServerVersion {
+  readonly version: string;
+  readonly maxWireVersion: number;
+}
+
+/** @throws `store_unavailable` */
+export function checkVersion({ version, maxWireVersion }: ServerVersion): void {
+  if (maxWireVersion >= oldestWireVersion) return;
+  throw regError('store_unavailable', `the database is MongoDB ${version}, and 6.0 or newer is needed`);
+}
+
+/** @param cause what the driver threw while the store was opened */
+export function startFault(cause: unknown, url: string): RegError {
+  if (isRegError(cause)) return cause;
+  const code = isUrlFault(cause) ? 'invalid_request' : 'store_unavailable';
+  return regError(code, withoutPassword(describe(cause, url), url), { cause });
+}
+
+function describe(cause: unknown, url: string): string {
+  const { hosts, database, user } = parseStoreUrl(url);
+  const message = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
+  const who =
+    user === undefined ? 'nobody in particular (the URL has no name and password)' : `the user ${user}`;
+  switch (codeOf(cause)) {
+    case authenticationFailed:
+      return `the database at ${hosts} does not let ${who} in: name or password is wrong, or the user belongs to another database (authSource)`;
+    case unauthorized:
+      return `the database at ${hosts} does not allow ${who} what the registry does: the roles readWrite and dbAdmin are needed in ${database}`;
+  }
+  if (isUrlFault(cause)) return `the store's URL: ${message}`;
+  if (cause instanceof Error && silences.has(cause.name))
+    return `no database that can be used answers at ${hosts}: ${message}`;
+  return `the database at ${hosts}: ${message}`;
+}
+
+function isUrlFault(cause: unknown): boolean {
+  return cause instanceof Error && urlFaults.has(cause.name);
+}
+
+function codeOf(cause: unknown): unknown {
+  return typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+}

@@ -1,0 +1,66 @@
+// Reads a whole database and changes nothing: what is in it that a registry would leave alone, or that does not
+// agree with itself.
+import { createView } from '@reg/registry';
+import type { mongo } from 'mongoose';
+import { connect } from './connect.ts';
+import { collectionsOf, type DefinitionDocument, type TombstoneDocument } from './documents.ts';
+import { type Finding, findInconsistencies } from './inconsistencies.ts';
+import { createMirror } from './mirror.ts';
+import { readEverything } from './read-everything.ts';
+import { startFault } from './start-fault.ts';
+
+export interface Verified {
+  /** Documents that were read. */
+  readonly counts: Readonly<Record<'services' | 'definitions' | 'leases' | 'tombstones', number>>;
+  readonly findings: readonly Finding[];
+}
+
+interface Documents {
+  readonly services: readonly Readonly<Record<string, unknown>>[];
+  readonly definitions: readonly DefinitionDocument[];
+  readonly tombstones: readonly TombstoneDocument[];
+}
+
+/** It takes no lock and writes nothing, so it may run beside any registry. @throws as `openMongoStore` does */
+export async function verifyMongoStore(url: string): Promise<Verified> {
+  let close = async () => {};
+  try {
+    const { connection, db, kind } = await connect(url);
+    close = () => connection.close();
+    const documents = kind === 'standalone' ? await readOneByOne(db) : await readEverything(db);
+    const leases = await collectionsOf(db).leases.estimatedDocumentCount();
+    const { services, definitions, tombstones } = documents;
+    return {
+      counts: {
+        services: services.length,
+        definitions: definitions.length,
+        leases,
+        tombstones: tombstones.length,
+      },
+      findings: findingsIn(documents),
+    };
+  } catch (cause) {
+    throw startFault(cause, url);
+  } finally {
+    await close();
+  }
+}
+
+/** No moment is shared there: what a registry writes meanwhile may look half done. */
+async function readOneByOne(db: mongo.Db): Promise<Documents> {
+  const { services, definitions, tombstones } = collectionsOf(db);
+  return {
+    services: (await services.find().toArray()) as unknown as Documents['services'],
+    definitions: await definitions.find().toArray(),
+    tombstones: await tombstones.find().toArray(),
+  };
+}
+
+function findingsIn({ services, definitions, tombstones }: Documents): Finding[] {
+  const mirror = createMirror(createView({ epoch: '', revision: 0 }));
+  const { instances, undefinedServices } = mirror.load(services, definitions, tombstones);
+  return [
+    ...mirror.invalid().map((fault): Finding => ({ collection: 'services', ...fault })),
+    ...findInconsistencies({ instances, undefinedServices, definitions, tombstones }),
+  ];
+}
