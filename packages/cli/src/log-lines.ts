@@ -1,5 +1,6 @@
 // The log of `reg up`, on stderr. Node writes to a pipe synchronously: a reader that stops would stop the
-// gateway. So lines are written by fs, one batch at a time, and wait in a bounded queue.
+// gateway. So lines are written by fs, one batch at a time, and wait in a bounded queue. Each write wakes
+// a thread, which costs as much as the tenth part of a request: lines of some milliseconds share one.
 import { write } from 'node:fs';
 import { printable } from './printable.ts';
 
@@ -15,6 +16,8 @@ export interface LogLines {
 
 const maxWaitingCharacters = 1024 * 1024;
 const maxClosingMs = 1_000;
+/** What is lost of the log when the process is killed; nobody who reads it notices. */
+const gatherMs = 10;
 /** The pipe is full (EAGAIN): its reader gets this long before the next try. */
 const fullPipeMs = 20;
 
@@ -24,9 +27,12 @@ export function createLogLines(form: LogForm, descriptor = 2): LogLines {
   let waitingCharacters = 0;
   let dropped = 0;
   let writing: Promise<void> | undefined;
+  let closing = false;
+  let hurry = () => {};
 
   async function writeAll(): Promise<void> {
     while (waiting.length > 0 || dropped > 0) {
+      await gathered();
       if (dropped > 0) waiting.push(`${dropped} log lines were dropped: nobody read them\n`);
       const batch = Buffer.from(waiting.join(''));
       waiting = [];
@@ -35,6 +41,17 @@ export function createLogLines(form: LogForm, descriptor = 2): LogLines {
       await writeBatch(descriptor, batch);
     }
     writing = undefined;
+  }
+
+  function gathered(): Promise<void> | undefined {
+    if (closing) return undefined;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, gatherMs);
+      hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   return {
@@ -49,6 +66,8 @@ export function createLogLines(form: LogForm, descriptor = 2): LogLines {
       writing ??= Promise.resolve().then(writeAll);
     },
     async close() {
+      closing = true;
+      hurry();
       const limit = new Promise<void>((resolve) => setTimeout(resolve, maxClosingMs).unref());
       await Promise.race([writing, limit]);
     },

@@ -5,6 +5,7 @@ import { type Choice, methodClass, type Route } from '../routes/route.ts';
 import { pickInstance } from '../selectors/round-robin.ts';
 import type { Answer, Attempt, Failure } from '../upstreams/attempt.ts';
 import { mayRetry } from '../upstreams/may-retry.ts';
+import { RequestBody } from '../upstreams/request-body.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
 import { type ForwardOptions, forward, openTunnel } from './forward.ts';
@@ -37,6 +38,7 @@ export async function dispatch(
   const { request, response } = exchange;
   const choices = route.choices[methodClass(request.method)];
   const deadlineAt = exchange.startedAt + requestTimeoutMs;
+  const body = accepted.payload && new RequestBody(accepted.payload);
   const tried: Upstream[] = [];
   let fresh = false;
   let refusal = refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
@@ -47,7 +49,7 @@ export async function dispatch(
     const { upstream, target } = choice;
     exchange.upstream = upstream;
     const timeoutMs = Math.max(1, Math.min(upstreamTimeoutMs, deadlineAt - now()));
-    const attempt: ForwardOptions = { exchange, accepted, grant, target, fresh, timeoutMs };
+    const attempt: ForwardOptions = { exchange, accepted, body, grant, target, fresh, timeoutMs };
     const result: Answer | Merged | Refusal | Failure = upstream.instance.merge
       ? await mergeParts({ exchange, accepted, grant, upstream, timeoutMs })
       : await answerOf(request.isUpgrade ? openTunnel(attempt) : forward(attempt), exchange);

@@ -3,6 +3,7 @@ import type { Accepted, Exchange } from '../exchange.ts';
 import { requestHeaders } from '../headers/forward.ts';
 import type { RawHeaders } from '../headers/raw-headers.ts';
 import { Attempt } from '../upstreams/attempt.ts';
+import type { RequestBody } from '../upstreams/request-body.ts';
 import { Tunnel } from '../upstreams/tunnel.ts';
 import type { Target } from '../upstreams/upstream.ts';
 import type { Grant } from './authorize.ts';
@@ -10,6 +11,7 @@ import type { Grant } from './authorize.ts';
 export interface ForwardOptions {
   readonly exchange: Exchange;
   readonly accepted: Accepted;
+  readonly body?: RequestBody | undefined;
   readonly grant: Grant;
   readonly target: Target;
   /** @default the client's */
@@ -21,9 +23,8 @@ export interface ForwardOptions {
 }
 
 export function forward(options: ForwardOptions): Attempt {
-  const { exchange, accepted, target, method = exchange.request.method, fresh, timeoutMs } = options;
-  const { payload } = accepted;
-  return new Attempt({ pool: target.pool, fresh, method, ...headOf(options), payload, timeoutMs });
+  const { exchange, body, target, method = exchange.request.method, fresh, timeoutMs } = options;
+  return new Attempt({ pool: target.pool, fresh, method, ...headOf(options), body, timeoutMs });
 }
 
 /** A WebSocket's handshake; what follows it goes both ways. */

@@ -5,13 +5,13 @@
 //
 // undici's first handler interface is used on purpose: it gives header fields as they came (a list),
 // where the newer one has joined them into an object already.
-
-import type { Body, BodySink, Payload } from '../exchange.ts';
+import type { Readable } from 'node:stream';
+import type { Body, BodySink } from '../exchange.ts';
 import type { RawHeaders } from '../headers/raw-headers.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { FailedAttempt } from './may-retry.ts';
-import { RequestStream } from './request-stream.ts';
+import type { RequestBody } from './request-body.ts';
 
 export interface Answer {
   readonly kind: 'answer';
@@ -34,7 +34,7 @@ export interface AttemptOptions {
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
-  readonly payload: Payload | undefined;
+  readonly body: RequestBody | undefined;
   /** Until the head of the answer is there. */
   readonly timeoutMs: number;
 }
@@ -62,15 +62,19 @@ export class Attempt implements Body {
   #bodyless = false;
   #failure: Error | undefined;
 
-  constructor({ pool, fresh, method, path, headers, payload, timeoutMs }: AttemptOptions) {
+  constructor({ pool, fresh, method, path, headers, body, timeoutMs }: AttemptOptions) {
     this.result = new Promise((resolve) => {
       this.#settle = resolve;
     });
     this.#method = method;
     this.#pool = pool;
     this.#connection = pool.take(fresh);
-    const body = payload ? new RequestStream(payload) : null;
-    this.#connection.dispatch({ method, path, headers, body, headersTimeout: timeoutMs }, this);
+    const send = (sent: Buffer | Readable | null) => {
+      if (this.#cancelled) pool.drop(this.#connection);
+      else this.#connection.dispatch({ method, path, headers, body: sent, headersTimeout: timeoutMs }, this);
+    };
+    if (body) body.arrive(send);
+    else send(null);
   }
 
   // What undici calls.
