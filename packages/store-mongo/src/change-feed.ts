@@ -1,7 +1,7 @@
 // What happens to the documents, whoever does it: a change stream over the whole database, cut into
 // transactions. It survives elections and lost connections by itself (resume token); where the history is
 // gone, it says so once and ends.
-import type { mongo } from 'mongoose';
+import { mongo } from 'mongoose';
 import type { DefinitionDocument, DocumentId, TombstoneDocument, WriteDocument } from './documents.ts';
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
@@ -19,6 +19,7 @@ export interface Step {
 }
 
 export interface FeedOptions {
+  readonly client: mongo.MongoClient;
   readonly db: mongo.Db;
   /** Steps after this moment of the cluster. */
   readonly after: mongo.Timestamp;
@@ -56,10 +57,23 @@ const pipeline = [
 
 type StreamEvent = mongo.ChangeStreamDocument<mongo.Document>;
 
-export function openChangeFeed({ db, after, onStep, onLost }: FeedOptions): ChangeFeed {
+/** What the server answers to `aggregate` and `getMore`. */
+interface Batch {
+  readonly id: unknown;
+  readonly firstBatch?: readonly StreamEvent[];
+  readonly nextBatch?: readonly StreamEvent[];
+  /** Goes on even where nothing of ours happens, so that the history never leaves it behind. */
+  readonly postBatchResumeToken: unknown;
+}
+
+/** An answer without events comes after this long, so that a lost connection is found out. */
+const awaitMs = 1_000;
+
+export function openChangeFeed({ client, db, after, onStep, onLost }: FeedOptions): ChangeFeed {
   let pending: { step: StreamEvent[]; transaction: string } | undefined;
   let flushing: NodeJS.Timeout | undefined;
-  let stream: mongo.ChangeStream | undefined;
+  /** Names the cursor to whoever ends it. */
+  let cursor: mongo.Long | undefined;
   let resumeAfter: unknown;
   let closed = false;
 
@@ -86,15 +100,40 @@ export function openChangeFeed({ db, after, onStep, onLost }: FeedOptions): Chan
     }
   }
 
+  /** By commands, since the driver's own stream takes one turn of the event loop and more for each event. */
   async function follow(): Promise<void> {
-    stream = db.watch(pipeline, {
-      fullDocument: 'whenAvailable',
-      ...(resumeAfter === undefined ? { startAtOperationTime: after } : { resumeAfter }),
-    });
-    for await (const event of stream) {
-      if (isLoss(event)) throw new HistoryGone(`the database saw ${event.operationType}`);
-      take(event as StreamEvent);
-      resumeAfter = event._id;
+    const from = resumeAfter === undefined ? { startAtOperationTime: after } : { resumeAfter };
+    const $changeStream = { fullDocument: 'whenAvailable', ...from };
+    const session = client.startSession({ causalConsistency: false });
+    try {
+      let batch = await ask({ aggregate: 1, pipeline: [{ $changeStream }, ...pipeline], cursor: {} });
+      while (!closed) {
+        for (const event of batch.firstBatch ?? batch.nextBatch ?? []) {
+          if (isLoss(event)) throw new HistoryGone(`the database saw ${event.operationType}`);
+          take(event);
+          resumeAfter = event._id;
+        }
+        resumeAfter = batch.postBatchResumeToken;
+        cursor = mongo.Long.fromString(String(batch.id));
+        batch = await ask({ getMore: cursor, collection: '$cmd.aggregate', maxTimeMS: awaitMs });
+      }
+    } finally {
+      await session.endSession();
+    }
+
+    async function ask(command: mongo.Document): Promise<Batch> {
+      const { cursor: answer } = await db.command(command, { session, readPreference: 'primary' });
+      return answer;
+    }
+  }
+
+  /** A `getMore` that waits is let go: what it still brings is not looked at. */
+  async function endCursor(): Promise<void> {
+    if (cursor === undefined) return;
+    try {
+      await db.command({ killCursors: '$cmd.aggregate', cursors: [cursor] });
+    } catch {
+      // The database is away, and its cursor with it.
     }
   }
 
@@ -113,13 +152,12 @@ export function openChangeFeed({ db, after, onStep, onLost }: FeedOptions): Chan
     }
   }
 
-  const running = run();
+  void run();
   return {
     async close() {
       closed = true;
       clearTimeout(flushing);
-      await stream?.close();
-      await running;
+      await endCursor();
     },
   };
 }

@@ -1,6 +1,7 @@
 // What people and other programs do in the database itself counts.
 import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
+import type { RegistrationBody } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
@@ -64,6 +65,27 @@ test('the plain document of four fields is a live service; edited and deleted by
   await eventually(listed, ([first]) => first?.addresses[0] === 'http://127.0.0.1:3002/query');
   await services.deleteOne({ name: 'tickets' });
   await eventually(listed, (all) => all.length === 0);
+});
+
+test('a registered instance follows its document at once, whatever is edited right after it was written', async () => {
+  await using world = await openWorld();
+  const { services, registry } = world;
+  const addressOf = (port: number) => `http://127.0.0.1:${port}/query`;
+  for (let port = 4000; port < 4020; port++) {
+    const name = { service: 'tickets', id: `i${port}` };
+    const { name: _, ...said } = plain('tickets', port);
+    const registered = registry.register(name, said as RegistrationBody);
+    const edited = addressOf(port + 1_000);
+    await eventually(
+      () => services.updateOne({ 'reg.id': name.id }, { $set: { 'endpoints.0.url': edited } }),
+      ({ matchedCount }) => matchedCount === 1,
+    );
+    await registered;
+    await eventually(
+      () => world.listed()[0]?.addresses ?? [],
+      (addresses) => addresses.includes(edited) && !addresses.includes(addressOf(port)),
+    );
+  }
 });
 
 test('two documents of one name are two instances; the service goes with the last one', async () => {

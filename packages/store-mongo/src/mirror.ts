@@ -75,7 +75,11 @@ export interface Mirror {
   follow(events: readonly DocumentEvent[], apply: (change: Change) => void): Meaning;
 }
 
-export function createMirror(view: View): Mirror {
+/** @param take what a document says, where that is known without reading it */
+export function createMirror(
+  view: View,
+  take: (document: RawDocument) => ReadInstance | undefined = () => undefined,
+): Mirror {
   const documents = new Map<string, KeptDocument & { readonly key: InstanceKey }>();
   const idOf = new Map<InstanceKey, string>();
   const definitionWrites = new Map<string, string>();
@@ -222,7 +226,7 @@ export function createMirror(view: View): Mirror {
       }
 
       function instancePut(id: DocumentId, document: RawDocument): void {
-        const read = readDocument(document);
+        const read = take(document) ?? readDocument(document);
         const text = idText(id);
         const before = documents.get(text);
         const fault = isFault(read) ? read : hinderedBy(id, read);
@@ -346,6 +350,7 @@ const definitionOf = ({ _id, url, authorizedRoles, access }: DefinitionDocument)
 
 function buriedLease({
   runId,
+  registrant,
   generation,
   supersededRuns,
   leaseMs,
@@ -356,6 +361,7 @@ function buriedLease({
   const ended = kind === 'instance-unregistered' && !force;
   return {
     runId,
+    ...(registrant !== undefined && { registrant }),
     generation,
     supersededRuns,
     leaseMs,

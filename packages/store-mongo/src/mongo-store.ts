@@ -20,6 +20,7 @@ import { idText } from './instance-document.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror, healing, type InvalidDocument, type Meaning } from './mirror.ts';
 import { planWrite } from './plan.ts';
+import { createPlanned } from './planned.ts';
 import { readEverything } from './read-everything.ts';
 import { revisionOf } from './revision.ts';
 import { createWriter, writeConcern } from './writer.ts';
@@ -75,7 +76,8 @@ export async function openMongoStore({
     view.position,
     logCapacity === undefined ? {} : { capacity: logCapacity },
   );
-  const mirror = createMirror(view);
+  const planned = createPlanned();
+  const mirror = createMirror(view, planned.take);
   const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
   const barriers = new Map<string, () => void>();
   let writeCount = 0;
@@ -114,7 +116,7 @@ export async function openMongoStore({
     const position = { epoch, revision: revisionOf(atClusterTime) };
     view.restore(position, kept, clock.now());
     changeLog.restart(position);
-    feed = openChangeFeed({ db: database, after: next(atClusterTime), onStep, onLost });
+    feed = openChangeFeed({ client, db: database, after: next(atClusterTime), onStep, onLost });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await caughtUp();
@@ -249,6 +251,7 @@ export async function openMongoStore({
       checkReplaced(replaces);
       const name = { write: nextWrite(), at: now };
       const operations = planWrite(changes, view, mirror, name);
+      planned.expect(name.write, operations);
       const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
       try {
         const written = await writer.write(operations, name);
@@ -260,6 +263,7 @@ export async function openMongoStore({
         throw regError('store_unavailable', faultOf(cause), { cause });
       } finally {
         ownWrites.delete(name.write);
+        planned.forget(name.write);
       }
     },
     async renew(renewals) {

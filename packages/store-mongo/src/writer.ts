@@ -20,7 +20,7 @@ export interface Writer {
 }
 
 const bulkAtMost = 500;
-const bulksAtOnce = 2;
+const bulksAtOnce = 1;
 const duplicateKey = 11_000;
 const commitAttempts = 3;
 
@@ -40,7 +40,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
   function insert(document: ServiceDocument): Promise<'written' | Raced> {
     return new Promise((settle, fail) => {
       waiting.push({ document, settle, fail });
-      if (waiting.length === 1) queueMicrotask(nextBulk);
+      if (waiting.length === 1) setImmediate(nextBulk);
     });
   }
 
