@@ -15,11 +15,12 @@ import {
 import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
 import mongoose, { mongo } from 'mongoose';
 import { type ChangeFeed, openChangeFeed, type Step } from './change-feed.ts';
+import { createDefinitionsUnderWay } from './definitions-under-way.ts';
 import { type DocumentId, openCollections } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror, healing, type InvalidDocument, type Meaning } from './mirror.ts';
-import { planWrite } from './plan.ts';
+import { type Operation, planWrite, type WriteName } from './plan.ts';
 import { createPlanned } from './planned.ts';
 import { readEverything } from './read-everything.ts';
 import { revisionOf } from './revision.ts';
@@ -77,6 +78,7 @@ export async function openMongoStore({
     logCapacity === undefined ? {} : { capacity: logCapacity },
   );
   const planned = createPlanned();
+  const definitions = createDefinitionsUnderWay();
   const mirror = createMirror(view, planned.take);
   const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
   const barriers = new Map<string, () => void>();
@@ -241,6 +243,23 @@ export async function openMongoStore({
     }
   }
 
+  async function write(operations: readonly Operation[], name: WriteName): Promise<ChangeSet | 'raced'> {
+    planned.expect(name.write, operations);
+    const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
+    try {
+      const written = await writer.write(operations, name);
+      const set = written === 'raced' ? 'raced' : await within(seenWithinMs, seen);
+      if (set === 'raced') await caughtUp();
+      else began(set);
+      return set;
+    } catch (cause) {
+      throw regError('store_unavailable', faultOf(cause), { cause });
+    } finally {
+      ownWrites.delete(name.write);
+      planned.forget(name.write);
+    }
+  }
+
   await load();
   return {
     view,
@@ -249,22 +268,12 @@ export async function openMongoStore({
     async write(changes, replaces, now) {
       if (closed) throw regError('store_unavailable', 'the store is closed');
       checkReplaced(replaces);
+      const former = definitions.underWay(changes);
+      if (former) return former;
       const name = { write: nextWrite(), at: now };
-      const operations = planWrite(changes, view, mirror, name);
-      planned.expect(name.write, operations);
-      const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
-      try {
-        const written = await writer.write(operations, name);
-        const set = written === 'raced' ? 'raced' : await within(seenWithinMs, seen);
-        if (set === 'raced') await caughtUp();
-        else began(set);
-        return set;
-      } catch (cause) {
-        throw regError('store_unavailable', faultOf(cause), { cause });
-      } finally {
-        ownWrites.delete(name.write);
-        planned.forget(name.write);
-      }
+      const written = write(planWrite(changes, view, mirror, name), name);
+      definitions.begin(changes, written);
+      return written;
     },
     async renew(renewals) {
       if (closed) throw regError('store_unavailable', 'the store is closed');

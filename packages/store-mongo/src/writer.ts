@@ -20,7 +20,7 @@ export interface Writer {
 }
 
 const bulkAtMost = 500;
-const bulksAtOnce = 1;
+const bulksAtOnce = 1; // the next one is the larger for waiting: two at once wrote fewer documents a second
 const duplicateKey = 11_000;
 const commitAttempts = 3;
 
