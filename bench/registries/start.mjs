@@ -1,10 +1,10 @@
 // The registries that are measured, started on the measured core, and what one says to register, renew and
 // look up there: an instance is a document of the same size under a lease of its own.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.mjs';
 import { startServer } from '../support/processes.mjs';
 
 const reg = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
@@ -121,12 +121,4 @@ export async function startEtcd({ path, version }, { isDurable }) {
 
 function base64(text) {
   return Buffer.from(text).toString('base64');
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,6 +1,7 @@
 // No figure is looked at: a busy machine would make them lie. That they start, answer right and print is all.
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
+import { hasMongod } from '../support/mongod.ts';
 import { skipWithout } from '../support/part.ts';
 import { run } from '../support/run.ts';
 import { root } from '../support/stack.ts';
@@ -35,3 +36,23 @@ test('the placement bench: in one process and across the network', async () => {
   expect(printed).toMatch(/^one process +[\d.]+/m);
   expect(printed).toMatch(/^gateway across the network +[\d.]+/m);
 });
+
+test.skipIf(skipWithout('wrk', hasWrk) || skipWithout('mongod', hasMongod))(
+  'the bench of the store over MongoDB: all its parts',
+  async () => {
+    const printed = await smoke('store-mongo');
+
+    for (const what of [
+      'bare loop of upserts',
+      'registry in MongoDB',
+      'its HTTP API',
+      'lookups',
+      'dispatch',
+    ]) {
+      expect(printed).toMatch(new RegExp(`^${what} +\\d+/s`, 'm'));
+    }
+    expect(printed).toMatch(/^writes for 100 leases +[\d.]+\/s +\d+ renewals\/s/m);
+    expect(printed).toMatch(/^call to another's table +p50 [\d.]+/m);
+    expect(printed).toMatch(/^1000 instances: ready +\d+ ms/m);
+  },
+);

@@ -10,6 +10,8 @@ export interface InstanceNotes {
   readonly state: Instance['state'];
   readonly lease: LeaseSetting;
   readonly runId?: string | undefined;
+  /** Whose token registered it. */
+  readonly registrant?: string | undefined;
   readonly registeredAt: number;
   readonly supersededRuns: readonly string[];
   /** Names the write that left the document so: the next one replaces exactly this one. */
@@ -59,6 +61,7 @@ export interface TombstoneDocument {
   readonly service: string;
   readonly instanceId: string;
   readonly runId?: string | undefined;
+  readonly registrant?: string | undefined;
   readonly generation: number;
   readonly supersededRuns: readonly string[];
   readonly leaseMs: number | null;

@@ -1,6 +1,7 @@
 // What people and other programs do in the database itself counts.
 import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
+import type { RegistrationBody } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
@@ -87,6 +88,27 @@ test.for(servers)(
     await eventually(world.listed, (all) => all.length === 0);
   },
 );
+
+test('a registered instance follows its document at once, whatever is edited right after it was written', async () => {
+  await using world = await openWorld('replica set');
+  const { services, registry } = world;
+  const addressOf = (port: number) => `http://127.0.0.1:${port}/query`;
+  for (let port = 4000; port < 4020; port++) {
+    const name = { service: 'tickets', id: `i${port}` };
+    const { name: _, ...said } = plain('tickets', port);
+    const registered = registry.register(name, said as RegistrationBody);
+    const edited = addressOf(port + 1_000);
+    await eventually(
+      () => services.updateOne({ 'reg.id': name.id }, { $set: { 'endpoints.0.url': edited } }),
+      ({ matchedCount }) => matchedCount === 1,
+    );
+    await registered;
+    await eventually(
+      () => world.listed()[0]?.addresses ?? [],
+      (addresses) => addresses.includes(edited) && !addresses.includes(addressOf(port)),
+    );
+  }
+});
 
 test.for(servers)(
   'a document as the original’s library wrote it: _id in its endpoints, and __v (%s)',

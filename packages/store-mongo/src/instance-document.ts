@@ -24,6 +24,7 @@ const notes = z.object({
   state: instance.shape.state,
   lease: leaseSetting,
   runId: runId.optional(),
+  registrant: instance.shape.registrant,
   registeredAt: z.int().min(0),
   supersededRuns: z.array(z.string()).max(16),
   write: z.string(),
@@ -75,6 +76,7 @@ export function toDocument(
     state,
     lease,
     runId: run,
+    registrant,
     registeredAt,
     endpoints,
     ...rest
@@ -95,6 +97,7 @@ export function toDocument(
       state,
       lease,
       ...(run !== undefined && { runId: run }),
+      ...(registrant !== undefined && { registrant }),
       registeredAt,
       supersededRuns,
       write,
@@ -139,7 +142,7 @@ function definitionOf({ name, url, authorizedRoles, access: who }: Registration)
 
 function instanceOf(
   said: Registration,
-  { id, state, lease, runId: run, registeredAt, ...noted }: InstanceNotes,
+  { id, state, lease, runId: run, registrant, registeredAt, ...noted }: InstanceNotes,
 ): Instance {
   return {
     instanceId: id,
@@ -148,6 +151,7 @@ function instanceOf(
     ...ofItself(said),
     lease,
     ...(run !== undefined && { runId: run }),
+    ...(registrant !== undefined && { registrant }),
     registeredAt,
   };
 }

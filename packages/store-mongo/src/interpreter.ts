@@ -33,6 +33,8 @@ export interface InterpreterOptions {
   readonly view: View;
   /** Shows a change to the view before the next event is read. */
   readonly apply: (change: Change) => void;
+  /** What a document says, where that is known without reading it. @default never */
+  readonly take?: (document: Readonly<Record<string, unknown>>) => ReadInstance | undefined;
   /** At a start: how many documents of each service say something, listed yet or not. */
   readonly othersOf?: ReadonlyMap<string, number>;
 }
@@ -49,7 +51,7 @@ export interface Interpreter {
   end(): Meaning;
 }
 
-export function createInterpreter({ books, view, apply, othersOf }: InterpreterOptions): Interpreter {
+export function createInterpreter({ books, view, apply, take, othersOf }: InterpreterOptions): Interpreter {
   const { documents, idOf, definitionWrites, invalid, waiting, keep, forget, settle, wait } = books;
   const loading = othersOf !== undefined;
   const changes: Change[] = [];
@@ -86,7 +88,7 @@ export function createInterpreter({ books, view, apply, othersOf }: InterpreterO
   }
 
   function documentPut(id: DocumentId, document: Readonly<Record<string, unknown>>): void {
-    const read = readDocument(document);
+    const read = take?.(document) ?? readDocument(document);
     if (isFault(read)) {
       settle(id);
       instanceGone(id);

@@ -9,7 +9,8 @@ import type { Collections, LeaseDocument } from './documents.ts';
 /** The database's clock in a pipeline, or (in tests) a moment. */
 export type DatabaseNow = () => '$$NOW' | Date;
 
-const flushEveryMs = 100;
+/** With the beats seven writes a second, so that five registries stay below 40 together. */
+const flushEveryMs = 200;
 const beatEveryMs = 500;
 /** Between two beats of any registry: longer, and the database was away. */
 const outageMs = 1_500;

@@ -12,7 +12,7 @@ import {
 import type { Change } from '@reg/schema';
 import { createBooks, type KeptDocument, keyOf, type Waiting } from './books.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
-import { idText, isFault, readDocument } from './instance-document.ts';
+import { idText, isFault, type ReadInstance, readDocument } from './instance-document.ts';
 import { createInterpreter, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 
@@ -48,7 +48,11 @@ export interface Mirror {
   follow(events: readonly DocumentEvent[], apply: (change: Change) => void): Meaning;
 }
 
-export function createMirror(liveView: View): Mirror {
+/** @param take what a document says, where that is known without reading it */
+export function createMirror(
+  liveView: View,
+  take: (document: RawDocument) => ReadInstance | undefined = () => undefined,
+): Mirror {
   const books = createBooks();
   const { documents, idOf, invalid } = books;
 
@@ -99,7 +103,7 @@ export function createMirror(liveView: View): Mirror {
       };
     },
     follow(events, apply) {
-      const reading = createInterpreter({ books, view: liveView, apply });
+      const reading = createInterpreter({ books, view: liveView, apply, take });
       const buried = new Set(
         events.flatMap((event) => (event.collection === 'tombstones' ? [event.document._id] : [])),
       );
@@ -134,6 +138,7 @@ function inOrder(reads: readonly Waiting[], view: View): Waiting[] {
 
 function buriedLease({
   runId,
+  registrant,
   generation,
   supersededRuns,
   leaseMs,
@@ -144,6 +149,7 @@ function buriedLease({
   const ended = kind === 'instance-unregistered' && !force;
   return {
     runId,
+    ...(registrant !== undefined && { registrant }),
     generation,
     supersededRuns,
     leaseMs,

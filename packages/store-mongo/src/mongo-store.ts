@@ -15,6 +15,7 @@ import {
 import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
 import { type Connected, connect } from './connect.ts';
 import type { Database, Step } from './database.ts';
+import { createDefinitionsUnderWay } from './definitions-under-way.ts';
 import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { healing, type Meaning } from './interpreter.ts';
@@ -22,6 +23,7 @@ import type { InvalidDocument } from './invalid-documents.ts';
 import { type DatabaseNow, startLeases } from './leases.ts';
 import { createMirror } from './mirror.ts';
 import { type Operation, planWrite, type WriteName } from './plan.ts';
+import { createPlanned } from './planned.ts';
 import { openReplicaSet } from './replica-set.ts';
 import { openStandalone } from './standalone.ts';
 import { startFault } from './start-fault.ts';
@@ -85,7 +87,9 @@ async function openStore(
     view.position,
     logCapacity === undefined ? {} : { capacity: logCapacity },
   );
-  const mirror = createMirror(view);
+  const planned = createPlanned();
+  const definitions = createDefinitionsUnderWay();
+  const mirror = createMirror(view, planned.take);
   const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
   let writeCount = 0;
   let closed = false;
@@ -258,6 +262,26 @@ async function openStore(
     return Promise.race([seen, 'raced' as const]); // by now it was seen, or was never done
   }
 
+  async function write(operations: readonly Operation[], name: WriteName): Promise<ChangeSet | 'raced'> {
+    let isWanted = true;
+    planned.expect(name.write, operations);
+    try {
+      const set = await within(
+        writtenWithinMs,
+        carryOut(operations, name, () => isWanted),
+        'the database does not say whether it was written',
+      );
+      if (set !== 'raced') began(set);
+      return set;
+    } catch (cause) {
+      throw regError('store_unavailable', faultOf(cause), { cause });
+    } finally {
+      isWanted = false;
+      ownWrites.delete(name.write);
+      planned.forget(name.write);
+    }
+  }
+
   async function close(): Promise<void> {
     closed = true;
     changeLog.close();
@@ -282,23 +306,12 @@ async function openStore(
     async write(changes, replaces, now) {
       if (closed) throw regError('store_unavailable', 'the store is closed');
       checkReplaced(replaces);
+      const former = definitions.underWay(changes);
+      if (former) return former;
       const name = { write: nextWrite(), at: now };
-      const operations = planWrite(changes, view, mirror, name);
-      let isWanted = true;
-      try {
-        const set = await within(
-          writtenWithinMs,
-          carryOut(operations, name, () => isWanted),
-          'the database does not say whether it was written',
-        );
-        if (set !== 'raced') began(set);
-        return set;
-      } catch (cause) {
-        throw regError('store_unavailable', faultOf(cause), { cause });
-      } finally {
-        isWanted = false;
-        ownWrites.delete(name.write);
-      }
+      const written = write(planWrite(changes, view, mirror, name), name);
+      definitions.begin(changes, written);
+      return written;
     },
     async renew(renewals) {
       if (closed) throw regError('store_unavailable', 'the store is closed');

@@ -4,12 +4,17 @@ import { buryLease, canonicalPath, differingFields, instanceKey, leaseOf, type V
 import { type Change, type ServiceDefinition, slug } from '@reg/schema';
 import type { KeptDocument } from './books.ts';
 import type { DefinitionDocument, ServiceDocument, TombstoneDocument } from './documents.ts';
-import { documentId, idText, toDocument } from './instance-document.ts';
+import { documentId, idText, type ReadInstance, toDocument } from './instance-document.ts';
 import type { Mirror } from './mirror.ts';
 
 export type Operation =
-  | { readonly kind: 'insert-instance'; readonly document: ServiceDocument }
-  | { readonly kind: 'replace-instance'; readonly before: KeptDocument; readonly document: ServiceDocument }
+  | { readonly kind: 'insert-instance'; readonly document: ServiceDocument; readonly says: ReadInstance }
+  | {
+      readonly kind: 'replace-instance';
+      readonly before: KeptDocument;
+      readonly document: ServiceDocument;
+      readonly says: ReadInstance;
+    }
   | { readonly kind: 'delete-instance'; readonly before: KeptDocument }
   | { readonly kind: 'insert-definition'; readonly document: DefinitionDocument }
   | {
@@ -79,7 +84,12 @@ export function planWrite(
     const reason = 'reason' in change ? change.reason : undefined;
     const id = before?.id ?? documentId(service, instance.instanceId);
     const document = toDocument(id, definition, instance, { supersededRuns, write, at, reason });
-    return [before ? { kind: 'replace-instance', before, document } : { kind: 'insert-instance', document }];
+    const says = { definition, instance, notes: document.reg };
+    return [
+      before
+        ? { kind: 'replace-instance', before, document, says }
+        : { kind: 'insert-instance', document, says },
+    ];
   }
 
   function end(change: Extract<Change, { kind: 'instance-unregistered' | 'instance-expired' }>): Operation[] {
@@ -89,7 +99,7 @@ export function planWrite(
     const before = known.documentOf(key);
     if (!lease || !before) throw new TypeError(`the instance ${instanceId} is not listed`);
     const force = kind === 'instance-unregistered' && change.force;
-    const { runId, supersededRuns, leaseMs } = buryLease(
+    const { runId, registrant, supersededRuns, leaseMs } = buryLease(
       lease,
       at,
       kind === 'instance-unregistered' && !force,
@@ -99,6 +109,7 @@ export function planWrite(
       service,
       instanceId,
       ...(runId !== undefined && { runId }),
+      ...(registrant !== undefined && { registrant }),
       generation,
       supersededRuns,
       leaseMs,

@@ -80,6 +80,25 @@ test('what one registers the others list, at the same revision', async () => {
   ]);
 });
 
+test('an instance registered with one token is refused to another at any registry, also at one that came later', async () => {
+  await using opened = await openRegistries(2);
+  const [one, two] = opened.registries;
+  const name = { service: 'tickets', id: 'a' };
+  const writer = { registrant: 'credential tickets', mayWrite: () => true };
+  await one?.register(name, body(3001), { writer });
+  await agreed(opened.registries);
+  const late = createRegistry({ store: await openMongoStore({ url: opened.url }) });
+  opened.registries.push(late);
+  for (const registry of [two, late]) {
+    const foreign = { ...writer, registrant: 'credential other' };
+    const answers = await Promise.allSettled([
+      registry?.register(name, body(3002), { writer: foreign }),
+      registry?.register(name, body(3001), { writer }),
+    ]);
+    expect(answers.map(codeOf)).toEqual(['instance_foreign', 'ok']);
+  }
+});
+
 test('two services race for one path: one has it, the other hears path_taken', async () => {
   await using opened = await openRegistries();
   for (let round = 0; round < count({ reduced: 20, whole: 200 }); round++) {

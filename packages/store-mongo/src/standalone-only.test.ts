@@ -62,7 +62,7 @@ test('a second registry is refused with one line that says who is there; the fir
   expect(second).toBeInstanceOf(Error);
   expect((second as Error).message).toMatch(
     new RegExp(
-      `^the database is a standalone server, which takes one registry, and process ${process.pid} on `,
+      `the database is a standalone server, which takes one registry, and process ${process.pid} on `,
     ),
   );
   await first.registry.register(one, body(3001));

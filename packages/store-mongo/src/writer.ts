@@ -28,7 +28,7 @@ export interface Writer {
 }
 
 const bulkAtMost = 500;
-const bulksAtOnce = 2;
+const bulksAtOnce = 1; // the next one is the larger for waiting: two at once wrote fewer documents a second
 const duplicateKey = 11_000;
 const commitAttempts = 3;
 const tooLate = 'the database took too long: nobody waits for this write any more';
@@ -50,7 +50,7 @@ export function createWriter({ client, collections, writableSince, databaseNow }
   function insert(document: ServiceDocument, isWanted: () => boolean): Promise<'written' | Raced> {
     return new Promise((settle, fail) => {
       waiting.push({ document, isWanted, settle, fail });
-      if (waiting.length === 1) queueMicrotask(nextBulk);
+      if (waiting.length === 1) setImmediate(nextBulk);
     });
   }
 

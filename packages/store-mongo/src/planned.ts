@@ -1,0 +1,41 @@
+// What this registry is about to write, so that it need not read its own documents again when the changes
+// tell of them: checking a document costs more than all else that is done with it.
+import type { ReadInstance } from './instance-document.ts';
+import { idText } from './instance-document.ts';
+import type { Operation } from './plan.ts';
+
+type RawDocument = Readonly<Record<string, unknown>>;
+
+export interface Planned {
+  expect(write: string, operations: readonly Operation[]): void;
+  /**
+   * What the document says, where it is as we wrote it. Once: whoever changes it by hand afterwards leaves
+   * the name of our write in it.
+   */
+  take(document: RawDocument): ReadInstance | undefined;
+  /** The write is over, however it ended. */
+  forget(write: string): void;
+}
+
+export function createPlanned(): Planned {
+  const expected = new Map<string, { readonly id: string; readonly says: ReadInstance }>();
+  return {
+    expect(write, operations) {
+      for (const operation of operations) {
+        if (operation.kind !== 'insert-instance' && operation.kind !== 'replace-instance') continue;
+        expected.set(write, { id: idText(operation.document._id), says: operation.says });
+      }
+    },
+    take({ _id, reg }) {
+      const { write } = (reg ?? {}) as { write?: unknown };
+      if (typeof write !== 'string') return undefined;
+      const known = expected.get(write);
+      if (known === undefined || known.id !== idText(_id)) return undefined;
+      expected.delete(write);
+      return known.says;
+    },
+    forget(write) {
+      expected.delete(write);
+    },
+  };
+}
