@@ -43,7 +43,11 @@ test('without a token everything but health is 401 with a challenge, and health 
     expect(problem).toMatchObject({ code: 'token_missing', status: 401, retryable: false });
     expect(headers['www-authenticate']).toBe('Bearer realm="reg-registry"');
   }
-  expect((await api.send({ path: '/v1/health' })).json).toEqual({ status: 'ok', live: { ok: true }, ready: { ok: true } });
+  expect((await api.send({ path: '/v1/health' })).json).toEqual({
+    status: 'ok',
+    live: { ok: true },
+    ready: { ok: true },
+  });
   const known = await send(api, { path: '/v1/health' }, signed());
   expect(known.json).toMatchObject({ status: 'ok', instances: 0, gateways: [] });
   const { headers } = await send(api, list, 'nonsense');
