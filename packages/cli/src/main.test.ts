@@ -353,14 +353,14 @@ test.each([
   [['up', '--host', '0.0.0.0'], /^error: --host 0.0.0.0 is not loopback: .*credentials.*\n$/],
   [
     ['up', '--host', '0.0.0.0', '--registry-token', operatorToken],
-    /^error: --host 0.0.0.0 is not loopback: .*: --jwt-secret\n$/,
+    /^error: --host 0.0.0.0 is not loopback: .*: --jwt-secret or --jwt-jwks\n$/,
   ],
   [
     ['up', '--host', '0.0.0.0', '--jwt-secret', 'a secret of 32 bytes or more, for this test'],
     /^error: --host 0.0.0.0 is not loopback: .*: --registry-token\n$/,
   ],
   [['up', '--host', '192.0.2.1', '--registry-only'], /^error: .*: --registry-token\n$/],
-  [['up', '--host', '192.0.2.1', '--gateway-only'], /^error: .*: --jwt-secret\n$/],
+  [['up', '--host', '192.0.2.1', '--gateway-only'], /^error: .*: --jwt-secret or --jwt-jwks\n$/],
   [['up', '--registry-token', 'short'], /^error: --registry-token: .*at least 32 bytes, this one has 5\n$/],
   [['up', '--registry-token', ` ${operatorToken}`], /^error: --registry-token: .*white space\n$/],
   [['up', '--registry-token', `${operatorToken}\n`], /^error: --registry-token: no header can carry it\n$/],
