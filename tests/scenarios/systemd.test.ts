@@ -58,7 +58,12 @@ function followStatuses({ gateway }: Stack, authorization: string) {
   };
 }
 
-const within1s = { withinMs: 1_000 };
+/** A second; each step starts `reg` once, which takes a multiple of its time where the machine is busy. */
+async function aSecondHere(): Promise<{ withinMs: number }> {
+  const startedAt = performance.now();
+  await run([process.execPath, `${root}packages/cli/bin/reg.js`, '--version']);
+  return { withinMs: 1_000 + 2 * (performance.now() - startedAt) };
+}
 
 withSystemd('started late, stopped, killed: listed and unlisted within 1 s each time', async () => {
   await using folder = await temporaryFolder();
@@ -71,9 +76,10 @@ withSystemd('started late, stopped, killed: listed and unlisted within 1 s each 
   const is = (status: number) => (last: number | undefined) => last === status;
 
   await eventually(gateway.last, is(404));
+  const soon = await aSecondHere();
   const started = systemd.systemctl('start', unit);
   await eventually(answers);
-  await eventually(gateway.last, is(200), within1s);
+  await eventually(gateway.last, is(200), soon);
   await started;
   expect(gateway.statuses).toEqual([404, 200]);
   expect(await listed(stack.registry, 'tickets-query')).toMatchObject([
@@ -81,15 +87,15 @@ withSystemd('started late, stopped, killed: listed and unlisted within 1 s each 
   ]);
 
   const stopped = systemd.systemctl('stop', unit);
-  await eventually(gateway.last, is(404), within1s);
+  await eventually(gateway.last, is(404), soon);
   await stopped;
   expect(gateway.statuses).toEqual([404, 200, 404]);
 
   await systemd.systemctl('start', unit);
-  await eventually(gateway.last, is(200), within1s);
+  await eventually(gateway.last, is(200), soon);
   const [first] = await listed(stack.registry, 'tickets-query');
   process.kill(Number(await systemd.systemctl('show', '--property=MainPID', '--value', unit)), 'SIGKILL');
-  await eventually(gateway.last, is(404), within1s);
+  await eventually(gateway.last, is(404), soon);
 
   // systemd starts it again, as another run.
   const [second] = await eventually(

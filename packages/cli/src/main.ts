@@ -229,6 +229,7 @@ program
   .addOption(flag('--token <text>', 'of the caller; rather as REG_TOKEN'))
   .addOption(flag('--admin <url>', 'of a gateway alone: its admin port').argParser(addressesOf))
   .addOption(registryFlag())
+  .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (method: string, target: string | undefined, options: ExplainOptions) => {
     await (await import('./commands/explain.ts')).explain(method, target, options);

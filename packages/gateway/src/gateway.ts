@@ -130,10 +130,11 @@ export function createGateway({
     },
   });
 
+  const isForRegistry = (target: string) => registryPath?.has(target) ?? false;
   const health = () => healthOf(follower, tokens.fault, closingSince);
 
   async function decide(exchange: Exchange): Promise<Answer | Merged | OwnAnswer | Refusal> {
-    const forRegistry = registryPath?.has(exchange.request.target) ?? false;
+    const forRegistry = isForRegistry(exchange.request.target);
     const accepted = accept(exchange.request, maxBodyBytes, forRegistry); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
     const foreign = checkOrigin(exchange, origins); // 403
@@ -172,7 +173,7 @@ export function createGateway({
     handler: () => transport.handler,
     upgrade: () => transport.upgrade,
     health,
-    explain: (question) => explain(question, { table, tokens, health, now: now() }),
+    explain: (question) => explain(question, { table, tokens, health, isForRegistry, now: now() }),
     ready: () => isReady,
     async close() {
       closingSince ??= now(); // first of all: who asks is told to go elsewhere

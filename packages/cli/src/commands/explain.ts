@@ -9,6 +9,7 @@ import { table } from '../table.ts';
 
 export interface ExplainOptions {
   readonly registry: string;
+  readonly registryToken?: string;
   /** Of a gateway alone. */
   readonly admin?: string;
   readonly token?: string;
@@ -21,9 +22,9 @@ export async function explain(
   target: string | undefined,
   options: ExplainOptions,
 ): Promise<void> {
-  const { registry, admin, token, json } = options;
+  const { registry, registryToken, admin, token, json } = options;
   const explanation = await callRegistry('explain', {
-    registry: admin ?? registry,
+    ...(admin === undefined ? { registry, registryToken } : { registry: admin }),
     query: questionOf(method, target),
     headers: token === undefined ? undefined : { 'x-reg-caller-token': token },
   });

@@ -66,8 +66,12 @@ function standing({ instance, targets }: Upstream, choice: Choice | undefined, m
   return [{ code: 'method_unfit', text: `none of its endpoints (${types}) takes ${method}` }];
 }
 
-function history({ condition, staleUntil }: Upstream, now: number): Reason[] {
+function history({ instance, condition, staleUntil }: Upstream, now: number): Reason[] {
   const reasons: Reason[] = [];
+  if (instance.deprecated) {
+    const day = new Date(instance.deprecated.sunset).toISOString().slice(0, 10);
+    reasons.push({ code: 'deprecated', text: `it may be gone from ${day} on, and its answers say so` });
+  }
   if (staleUntil !== undefined) {
     const text = `only an earlier epoch of the registry knows it: it goes in ${timeText(staleUntil - now)}`;
     reasons.push({ code: 'unconfirmed', text });

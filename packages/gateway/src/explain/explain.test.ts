@@ -210,6 +210,29 @@ test('the caller: roles needed and held, or why the token is no good, and never 
   expect((await callerOf('/nowhere', expired)).caller).toBeUndefined();
 });
 
+test('a deprecated instance is told, and until when', async () => {
+  await using upstream = await echo();
+  await using one = await startGateway();
+  const deprecated = { sunset: Date.UTC(2027, 0, 31), since: 0 };
+  one.catalog.add({ url: '/open' }, { id: 'a', endpoints: [upstream.url], deprecated });
+  await one.follows();
+  const { instances } = await one.gateway.explain({ method: 'GET', target: '/open' });
+  expect(instances[0]?.reasons.map(({ code }) => code)).toEqual(['up', 'deprecated']);
+  expect(instances[0]?.reasons[1]?.text).toContain('2027-01-31');
+});
+
+test('what the registry behind the gateway gets is told so', async () => {
+  await using one = await startGateway({
+    registry: { path: '/registry', address: () => 'http://127.0.0.1:1' },
+  });
+  one.catalog.add({ url: '/open' });
+  await one.follows();
+  const { outcome } = await one.gateway.explain({ method: 'GET', target: '/registry/v1/services/a%2Fb' });
+  expect(outcome).toMatchObject({ ok: false, stage: 'match', detail: expect.stringContaining('registry') });
+  const other = await one.gateway.explain({ method: 'GET', target: '/registryx' });
+  expect(other.outcome.code).toBe('route_not_found');
+});
+
 test('of merged endpoints each part is told, with its method and address', async () => {
   const { upstream, one } = await startAll();
   await using _upstream = upstream;

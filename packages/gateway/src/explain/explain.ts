@@ -24,6 +24,8 @@ export interface ExplainOptions {
   readonly table: RouteTable | undefined;
   readonly tokens: TokenVerifier;
   readonly health: () => GatewayHealth;
+  /** Whether the registry behind this gateway gets it. */
+  readonly isForRegistry: (target: string) => boolean;
   readonly now: number;
 }
 
@@ -32,7 +34,7 @@ type Caller = Explanation['caller'];
 
 export async function explain(
   question: ExplainQuestion,
-  { table, tokens, health, now }: ExplainOptions,
+  { table, tokens, health, isForRegistry, now }: ExplainOptions,
 ): Promise<Explanation> {
   const request = requestOf(question);
   const { method } = request;
@@ -42,8 +44,10 @@ export async function explain(
     view: viewOf(health()),
     retry: retryOf(method),
   };
-  const accepted = accept(request, Number.POSITIVE_INFINITY);
+  const forRegistry = isForRegistry(question.target);
+  const accepted = accept(request, Number.POSITIVE_INFINITY, forRegistry);
   if (isRefusal(accepted)) return { ...about, ...nothing, outcome: refused('accept', accepted) };
+  if (forRegistry) return { ...about, ...nothing, outcome: registryOutcome };
 
   const own = ownAnswer(request, accepted.path, health);
   if (own) return { ...about, ...nothing, outcome: refusedAt('match', own) ?? ownOutcome };
@@ -88,6 +92,12 @@ const ownOutcome: Outcome = {
   stage: 'match',
   status: 200,
   detail: 'the gateway answers it itself',
+};
+
+const registryOutcome: Outcome = {
+  ok: false,
+  stage: 'match',
+  detail: 'the registry behind the gateway answers it, by credentials of its own',
 };
 
 function viewOf({ stale, position }: GatewayHealth): Explanation['view'] {
