@@ -218,6 +218,10 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     }
     const { definition, write } = read;
     const fresh = before !== write;
+    if (!loading && !current && write.startsWith(healing)) {
+      leftDefinitions.push(name); // written down after the last document that said so had gone
+      return;
+    }
     const [field] = current ? differingFields(current, definition) : [];
     if (current && field === undefined && (!fresh || write.startsWith(healing))) return;
     if (current && !fresh && field !== undefined) {

@@ -1,0 +1,46 @@
+import { createView, type MutableView } from '@reg/registry';
+import { expect, test } from 'vitest';
+import { healing } from './interpreter.ts';
+import { createMirror, type DocumentEvent } from './mirror.ts';
+
+const document = {
+  _id: 'a',
+  name: 'tickets',
+  url: '/tickets',
+  endpoints: [{ type: 'http', url: 'http://127.0.0.1:3001' }],
+  authorizedRoles: [],
+};
+
+function definedBy(write: string): DocumentEvent {
+  const shared = { url: '/tickets', authorizedRoles: [], access: 'token' as const };
+  const written = { _id: 'tickets', ...shared, path: '/tickets', slug: 'tickets', write, at: 0 };
+  return { collection: 'definitions', id: 'tickets', document: written };
+}
+
+function openMirror() {
+  const view: MutableView = createView({ epoch: 'e', revision: 0 });
+  const mirror = createMirror(view);
+  mirror.load([], [], []);
+  let revision = 0;
+  const follow = (event: DocumentEvent) =>
+    mirror.follow([event], (change) => view.apply({ revision: ++revision, at: 0, changes: [change] }, 0));
+  return { view, mirror, follow };
+}
+
+// Story: a document made by hand had gone when the registries wrote down what its service shares; so a service
+// without instances stayed for an hour.
+test('a definition that was written down for a document which is gone by then goes too', () => {
+  const { view, follow } = openMirror();
+  const put = follow({ collection: 'services', id: 'a', document });
+  expect(put.undefinedServices).toMatchObject([{ name: 'tickets' }]);
+  follow({ collection: 'services', id: 'a', document: undefined });
+  const late = follow(definedBy(`${healing}1`));
+  expect(view.services.size).toBe(0);
+  expect(late).toMatchObject({ changes: [], leftDefinitions: ['tickets'] });
+});
+
+test('a definition that a registration writes begins its service', () => {
+  const { view, follow } = openMirror();
+  expect(follow(definedBy('write-1')).changes).toMatchObject([{ kind: 'service-updated' }]);
+  expect([...view.services.keys()]).toEqual(['tickets']);
+});
