@@ -15,7 +15,7 @@ export interface RequestSource {
 }
 
 /** A request that a gateway sent just before it heard of the drain may still be on the wire. */
-const quietMs = 50;
+export const quietMs = 50;
 const lookAgainMs = 10;
 
 export interface RequestCount {

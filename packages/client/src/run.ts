@@ -5,7 +5,7 @@ import { isRegError, type ProblemCode, type RegError, regError } from '@reg/sche
 import type { RegisterReply, Registration } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
 import { answerMs } from './changes.ts';
-import { countRequests } from './in-flight.ts';
+import { countRequests, quietMs } from './in-flight.ts';
 import { type Holding, nextStep, type Step } from './keep-lease.ts';
 import type { Keeper, LastWord } from './keeper.ts';
 import { monotonicMs } from './monotonic.ts';
@@ -238,7 +238,10 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     checkWaitFor(options.waitFor);
     return inTurn(async () => {
       await send({ ...registration, ...changes });
-      return { missing: options.waitFor && (await waitForGateways()) };
+      const missing = options.waitFor && (await waitForGateways());
+      // One that was sent just before is still on the wire, and its old address may be closed now.
+      if (missing && changes.endpoints) await sleep(quietMs);
+      return { missing };
     });
   }
 
