@@ -15,6 +15,16 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ready = { withinMs: 90_000 };
 
+/** Each package is a link; what pnpm may link anew in the copy (`.pnpm/node_modules`) is the copy's own. */
+async function linkPackages(from: string, into: string): Promise<void> {
+  await mkdir(into);
+  for (const name of readdirSync(from)) {
+    if (name === 'node_modules' || name === 'lock.yaml') {
+      await cp(`${from}/${name}`, join(into, name), { recursive: true, verbatimSymlinks: true });
+    } else await symlink(`${from}/${name}`, join(into, name));
+  }
+}
+
 /** The sources as git knows them, what is built, and links to what is installed. */
 async function copyRepo(to: string): Promise<void> {
   const listing = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
@@ -39,7 +49,7 @@ async function copyRepo(to: string): Promise<void> {
   await mkdir(join(to, 'node_modules'));
   for (const name of readdirSync(`${root}node_modules`)) {
     const [from, into] = [`${root}node_modules/${name}`, join(to, 'node_modules', name)];
-    if (name === '.pnpm') await symlink(from, into);
+    if (name === '.pnpm') await linkPackages(from, into);
     else await cp(from, into, asItIs);
   }
   if (existsSync(`${root}.turbo/cache`)) await cp(`${root}.turbo/cache`, join(to, '.turbo/cache'), asItIs);
