@@ -91,7 +91,8 @@ export interface StateDocument {
   readonly epoch?: string;
   readonly by?: string;
   readonly since?: Date;
-  readonly lastAt?: Date;
+  readonly confirmedAt?: Date;
+  readonly beatAt?: Date;
   readonly who?: string;
   readonly until?: Date;
   readonly taken?: string;

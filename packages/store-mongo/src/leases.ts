@@ -5,23 +5,17 @@ import type { Clock, InstanceKey, Renewal, View } from '@reg/registry';
 import { regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
 import type { Collections, LeaseDocument } from './documents.ts';
+import type { DatabaseNow, Writable } from './writable.ts';
 
-/** The database's clock in a pipeline, or (in tests) a moment. */
-export type DatabaseNow = () => '$$NOW' | Date;
-
-/** With the beats seven writes a second, so that five registries stay below 40 together. */
+/** With the beats (writable.ts) seven writes a second, so that five registries stay below 40 together. */
 const flushEveryMs = 200;
-const beatEveryMs = 500;
-/** Between two beats of any registry: longer, and the database was away. */
-const outageMs = 1_500;
-/** Health tells of it: longer than a slow beat. */
-const awayMs = 2_500;
 
 export interface LeaseOptions {
   readonly collections: Collections;
   readonly view: View & { renew(renewal: Renewal): boolean };
   readonly clock: Clock;
   readonly databaseNow: DatabaseNow;
+  readonly writable: Writable;
   /** The document's id of an instance, as text. */
   readonly idOf: (key: InstanceKey) => string | undefined;
 }
@@ -32,10 +26,6 @@ export interface Leases {
   /** @throws `store_unavailable` where one could not be written for half of its lease */
   renew(renewals: readonly Renewal[]): readonly InstanceKey[];
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
-  /** Why the database takes no word of ours; undefined while it does. */
-  fault(): { readonly text: string; readonly since: number } | undefined;
-  /** Since when the database can be written to, by its own clock. */
-  writableSince(): Date | undefined;
   close(): Promise<void>;
 }
 
@@ -48,23 +38,13 @@ interface Pending {
   readonly since: number;
 }
 
-export async function startLeases({
-  collections,
-  view,
-  clock,
-  databaseNow,
-  idOf,
-}: LeaseOptions): Promise<Leases> {
-  const { leases, state } = collections;
+export function startLeases({ collections, view, clock, databaseNow, writable, idOf }: LeaseOptions): Leases {
+  const { leases } = collections;
   let pending = new Map<InstanceKey, Pending>();
   /** Under way to the database. */
   let writing: ReadonlyMap<InstanceKey, Pending> = new Map();
   let renewalFault = '';
-  let beatFault = '';
-  let beatAt = clock.now();
   let flushing: Promise<void> | undefined;
-  let since: Date | undefined;
-  let beating: Promise<void> | undefined;
 
   function add(key: InstanceKey, generation: number): void {
     const before = pending.get(key);
@@ -108,29 +88,6 @@ export async function startLeases({
     return flushing;
   }
 
-  async function beatOnce(): Promise<void> {
-    const now = databaseNow();
-    const gap = { $subtract: [now, outageMs] };
-    const isNew = { $lt: [{ $ifNull: ['$lastAt', new Date(0)] }, gap] };
-    const update = [{ $set: { since: { $cond: [isNew, now, '$since'] }, lastAt: now } }];
-    const options = { upsert: true, returnDocument: 'after' } as const;
-    const document = await state.findOneAndUpdate({ _id: 'writable' }, update, options);
-    since = document?.since;
-    beatAt = clock.now();
-  }
-
-  function beat(): Promise<void> {
-    beating ??= beatOnce()
-      .catch((error: unknown) => {
-        beatFault = textOf(error);
-        since = undefined; // the database is away: the next beat will say since when it is back
-      })
-      .finally(() => {
-        beating = undefined;
-      });
-    return beating;
-  }
-
   function checkWritten(renewals: readonly Renewal[]): void {
     for (const { key } of renewals) {
       const late = writing.get(key) ?? pending.get(key);
@@ -143,11 +100,11 @@ export async function startLeases({
 
   async function refresh(overdue: readonly InstanceKey[], now: number): Promise<void> {
     await flush();
-    await beat();
-    if (since === undefined)
-      throw regError('store_unavailable', 'the database does not say since when it is writable');
+    await writable.beat();
+    const period = writable.period();
+    if (!period) throw regError('store_unavailable', 'the database does not say since when it is writable');
     const keys = new Map(overdue.map((key) => [idOf(key) ?? '', key]));
-    const ageMs = { $subtract: [databaseNow(), { $max: ['$renewedAt', since] }] };
+    const ageMs = { $subtract: [databaseNow(), { $max: ['$renewedAt', period.since] }] };
     const known = await leases
       .aggregate<{ _id: string; generation: number; ageMs: number }>([
         { $match: { _id: { $in: [...keys.keys()] } } },
@@ -173,8 +130,7 @@ export async function startLeases({
     }
   }
 
-  await beat();
-  const ends = [clock.every(flushEveryMs, flush), clock.every(beatEveryMs, beat)];
+  const stop = clock.every(flushEveryMs, flush);
   return {
     began: add,
     renew(renewals) {
@@ -187,16 +143,9 @@ export async function startLeases({
       return lost;
     },
     refresh,
-    fault() {
-      if (clock.now() - beatAt <= awayMs) return undefined;
-      const known = since === undefined ? `: ${beatFault}` : ''; // else it is silent, and no error is known yet
-      return { text: `the database takes no write${known}`, since: beatAt };
-    },
-    writableSince: () => since,
     async close() {
-      for (const end of ends) end();
+      stop();
       await flush();
-      await beating;
     },
   };
 }

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { setTimeout as later } from 'node:timers/promises';
 import type { Clock } from '@reg/registry';
 import type { Collections } from './documents.ts';
-import type { DatabaseNow } from './leases.ts';
+import type { DatabaseNow } from './writable.ts';
 
 const lockMs = 5_000;
 export const renewEveryMs = 1_000;

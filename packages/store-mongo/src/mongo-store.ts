@@ -20,7 +20,7 @@ import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { healing, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
-import { type DatabaseNow, startLeases } from './leases.ts';
+import { startLeases } from './leases.ts';
 import { createMirror } from './mirror.ts';
 import { type Operation, planWrite, type WriteName } from './plan.ts';
 import { createPlanned } from './planned.ts';
@@ -29,6 +29,7 @@ import { openStandalone } from './standalone.ts';
 import { startFault } from './start-fault.ts';
 import { withoutPassword } from './store-url.ts';
 import { within } from './within.ts';
+import { type DatabaseNow, startWritable } from './writable.ts';
 import { createWriter } from './writer.ts';
 
 export interface MongoStoreOptions {
@@ -98,11 +99,13 @@ async function openStore(
   /** While everything is read anew: whether it is to be read once more. */
   let reloading: { again: boolean } | undefined;
 
-  const leases = await startLeases({
+  const writable = await startWritable(collections, clock, databaseNow);
+  const leases = startLeases({
     collections,
     view,
     clock,
     databaseNow,
+    writable,
     idOf: (key) => {
       const kept = mirror.documentOf(key);
       return kept && idText(kept.id);
@@ -111,7 +114,7 @@ async function openStore(
   const writer = createWriter({
     client: connection.getClient(),
     collections,
-    writableSince: leases.writableSince,
+    writable: writable.period,
     databaseNow,
   });
   const database: Database =
@@ -286,6 +289,7 @@ async function openStore(
     closed = true;
     changeLog.close();
     await leases.close();
+    await writable.close();
     await database.close();
     await connection.close();
   }
@@ -320,7 +324,7 @@ async function openStore(
     refresh: leases.refresh,
     changes: changeLog.follow,
     condition: () => ({
-      faults: [leases.fault(), unseen].filter((fault) => fault !== undefined),
+      faults: [writable.fault(), unseen].filter((fault) => fault !== undefined),
       invalid: mirror.invalid(),
       invalidCount: mirror.invalidCount(),
     }),

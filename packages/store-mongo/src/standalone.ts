@@ -9,11 +9,11 @@ import { keptEpoch } from './epoch.ts';
 import { createIntents, type IntendedOperation } from './intents.ts';
 import { isCurrent } from './is-current.ts';
 import { createKeptRevision } from './kept-revision.ts';
-import type { DatabaseNow } from './leases.ts';
 import { createLock, Lost, renewEveryMs } from './lock.ts';
 import type { DocumentEvent } from './mirror.ts';
 import type { Operation, WriteName } from './plan.ts';
 import { createSeenDocuments } from './seen-documents.ts';
+import type { DatabaseNow } from './writable.ts';
 import { isRace, type Writer } from './writer.ts';
 
 export interface StandaloneOptions {

@@ -5,13 +5,14 @@ import type { Raced } from '@reg/registry';
 import { mongo } from 'mongoose';
 import type { Collections, ServiceDocument } from './documents.ts';
 import type { Operation, WriteName } from './plan.ts';
+import type { DatabaseNow, WritablePeriod } from './writable.ts';
 
 export interface WriterOptions {
   readonly client: mongo.MongoClient;
   readonly collections: Collections;
-  /** `since` when the database can be written to: a lease was not renewed for that long at most. */
-  readonly writableSince: () => Date | undefined;
-  readonly databaseNow: () => '$$NOW' | Date;
+  /** When the database could be written to: a lease was not renewed for that long at most. */
+  readonly writable: () => WritablePeriod | undefined;
+  readonly databaseNow: DatabaseNow;
 }
 
 type WriteOptions = Pick<mongo.CommandOperationOptions, 'session' | 'writeConcern'>;
@@ -42,7 +43,7 @@ interface Insert {
   readonly fail: (cause: unknown) => void;
 }
 
-export function createWriter({ client, collections, writableSince, databaseNow }: WriterOptions): Writer {
+export function createWriter({ client, collections, writable, databaseNow }: WriterOptions): Writer {
   const { services, definitions, leases, tombstones, writes } = collections;
   let waiting: Insert[] = [];
   let bulks = 0;
@@ -158,10 +159,13 @@ export function createWriter({ client, collections, writableSince, databaseNow }
       await leases.deleteOne({ _id: id }, options);
       return true;
     }
-    const since = writableSince();
-    if (since === undefined) return false;
-    const renewedAt = { $max: ['$renewedAt', since] };
-    const overdue = { $expr: { $lte: [renewedAt, { $subtract: [databaseNow(), overdueMs] }] } };
+    const period = writable();
+    if (!period) return false;
+    const now = databaseNow();
+    const renewedAt = { $max: ['$renewedAt', period.since] };
+    // A command that waited in a line that was cut is done late, after a time in which nobody could renew.
+    const inTime = { $lte: [now, period.until] };
+    const overdue = { $expr: { $and: [inTime, { $lte: [renewedAt, { $subtract: [now, overdueMs] }] }] } };
     return (await leases.deleteOne({ _id: id, ...overdue }, options)).deletedCount === 1;
   }
 
