@@ -16,7 +16,12 @@ const urlFaults = new Set([
   'MongoAPIError',
   'MongoRuntimeError',
 ]);
-const silences = new Set(['MongooseServerSelectionError', 'MongoServerSelectionError', 'MongoNetworkError']);
+const silences = new Set([
+  'MongooseServerSelectionError',
+  'MongoServerSelectionError',
+  'MongoNetworkError',
+  'MongoNetworkTimeoutError',
+]);
 
 export interface ServerVersion {
   readonly version: string;
@@ -48,9 +53,19 @@ function describe(cause: unknown, url: string): string {
       return `the database at ${hosts} does not allow ${who} what the registry does: the roles readWrite and dbAdmin are needed in ${database}`;
   }
   if (isUrlFault(cause)) return `the store's URL: ${message}`;
-  if (cause instanceof Error && silences.has(cause.name))
-    return `no database that can be used answers at ${hosts}: ${message}`;
+  if (isSilence(cause)) return `no database that can be used answers at ${hosts}: ${message}`;
   return `the database at ${hosts}: ${message}`;
+}
+
+/** @param error what `openMongoStore` threw. @returns whether nobody answered: once the database is back, it may be opened */
+export function isAway(error: unknown): boolean {
+  return isRegError(error) && isSilence(error.cause);
+}
+
+/** Of the database itself, or of DNS, which node asks for the members of `mongodb+srv` and fails in its own way. */
+function isSilence(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  return silences.has(cause.name) || ('syscall' in cause && /^query/.test(String(cause.syscall)));
 }
 
 function isUrlFault(cause: unknown): boolean {

@@ -9,9 +9,10 @@ import { refuseWithoutCredentials, registryCredentials } from '../registry-crede
 import { checkRegistryPath } from '../registry-path.ts';
 import { dataFolder } from '../secret-file.ts';
 import { startGateway } from '../start-gateway.ts';
-import { type StartedRegistry, startReader, startRegistry } from '../start-registry.ts';
+import { startReader } from '../start-reader.ts';
+import { type StartedRegistry, startRegistry } from '../start-registry.ts';
 import { stopSignal } from '../stop-signal.ts';
-import { openStore, shownStore } from '../store.ts';
+import { isStoreAway, openStore, shownStore } from '../store.ts';
 
 export interface UpOptions extends TokenSettings {
   readonly gatewayPort: number;
@@ -93,9 +94,10 @@ async function startOverStore(
   parts: Part[],
 ): Promise<StartedRegistry | undefined> {
   if (options.gatewayOnly && options.store === 'memory') return undefined;
-  const store = await openStore(options.store, logOf('store', log));
-  if (options.gatewayOnly) return startReader(store, options, parts);
-  return startRegistry(store, options, credentials, log, parts);
+  const say = logOf('store', log);
+  const open = (signal?: AbortSignal) => openStore(options.store, say, signal);
+  if (options.gatewayOnly) return startReader({ open, isAway: isStoreAway, log: say }, options, parts);
+  return startRegistry(await open(), options, credentials, log, parts);
 }
 
 function logOf(part: string, log: LogLines): (message: string) => void {
