@@ -101,7 +101,7 @@ async function withServices<Result>(
 test.skipIf(skipped).each([
   ['a wrong password', () => urlAt('ada', '/reg', `${password}-not`), 1, /does not let the user ada in/],
   ['no permission', () => urlAt('reader'), 1, /does not allow the user reader .*readWrite and dbAdmin/],
-  ['no name at all', () => `${asking.url}/reg`, 1, /does not allow nobody in particular/],
+  ['no name at all', () => `${asking.url}/reg`, 1, /does not allow somebody without a name/],
   ['an unknown option', () => urlAt('ada', '/reg?nope=1'), 2, /option nope is not supported/],
   ['no database in it', () => urlAt('ada', '/'), 2, /names no database/],
   ['a URL of something else', () => urlAt('ada').replace('mongodb:', 'http:'), 2, /must be memory or/],
@@ -126,6 +126,37 @@ test('no database there: one line on stderr, and it ends', async () => {
   );
   expect(ended.stderr).not.toContain(password);
 }, 30_000);
+
+test.skipIf(skipped)(
+  'a set by another name, and one without a primary, are told as such',
+  async () => {
+    const other = replicaSet.urlOf('reg').replace('replicaSet=rs', 'replicaSet=other');
+    const ended = await reg('up', '--gateway-port=0', '--registry-port=0', '--store', other);
+    expect(ended).toMatchObject({ code: 1, stdout: '' });
+    expect(ended.stderr).toMatch(
+      /^store_unavailable: [^\n]*no member of the replica set that the URL names[^\n]*\n$/,
+    );
+    const client = await mongo.MongoClient.connect(replicaSet.url);
+    try {
+      // The only member steps down and stands for no election meanwhile.
+      await client.db('admin').command({ replSetStepDown: 25, force: true });
+    } finally {
+      await client.close();
+    }
+    const without = await reg(
+      'up',
+      '--gateway-port=0',
+      '--registry-port=0',
+      '--store',
+      replicaSet.urlOf('reg'),
+    );
+    expect(without).toMatchObject({ code: 1, stdout: '' });
+    expect(without.stderr).toMatch(/^store_unavailable: [^\n]*has no primary at the moment\n$/);
+    const back = await mongo.MongoClient.connect(replicaSet.url, { serverSelectionTimeoutMS: 60_000 });
+    await back.close();
+  },
+  120_000,
+);
 
 test.skipIf(skipped)(
   'it runs with the two roles that the message names; nothing shows the password',

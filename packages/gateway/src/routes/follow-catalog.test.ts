@@ -48,7 +48,12 @@ describe('following the catalog', () => {
     fault = { text: 'the database does not answer', since: 1_200 };
     expect(one.gateway.health()).toMatchObject({
       stale: true,
-      ready: { ok: true, reasons: [{ code: 'stale_view', ...fault }] },
+      ready: {
+        ok: true,
+        reasons: [
+          { code: 'stale_view', text: `the store of the registry is away: ${fault.text}`, since: 1_200 },
+        ],
+      },
     });
     fault = undefined;
     expect(one.gateway.health()).toMatchObject({ stale: false, reasons: [] });

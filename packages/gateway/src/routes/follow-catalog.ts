@@ -112,7 +112,9 @@ export function followCatalog({ catalog, pools, now, changed, kept }: FollowOpti
   /** What is said of the last break does not hold once a watch is open; what its store says of itself does. */
   function awayNow(): Away | undefined {
     const settled = watchingSince !== undefined && now() - watchingSince > settledMs;
-    return (settled ? undefined : away) ?? catalog.fault?.();
+    if (away && !settled) return away;
+    const fault = catalog.fault?.();
+    return fault && { text: `the store of the registry is away: ${fault.text}`, since: fault.since };
   }
 
   return {
