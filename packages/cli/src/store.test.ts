@@ -128,7 +128,7 @@ test('no database there: one line on stderr, and it ends', async () => {
 }, 30_000);
 
 test.skipIf(skipped)(
-  'a set by another name, and one without a primary, are told as such',
+  'a set by another name is told as such',
   async () => {
     const other = replicaSet.urlOf('reg').replace('replicaSet=rs', 'replicaSet=other');
     const ended = await reg('up', '--gateway-port=0', '--registry-port=0', '--store', other);
@@ -136,26 +136,8 @@ test.skipIf(skipped)(
     expect(ended.stderr).toMatch(
       /^store_unavailable: [^\n]*no member of the replica set that the URL names[^\n]*\n$/,
     );
-    const client = await mongo.MongoClient.connect(replicaSet.url);
-    try {
-      // The only member steps down and stands for no election meanwhile.
-      await client.db('admin').command({ replSetStepDown: 25, force: true });
-    } finally {
-      await client.close();
-    }
-    const without = await reg(
-      'up',
-      '--gateway-port=0',
-      '--registry-port=0',
-      '--store',
-      replicaSet.urlOf('reg'),
-    );
-    expect(without).toMatchObject({ code: 1, stdout: '' });
-    expect(without.stderr).toMatch(/^store_unavailable: [^\n]*has no primary at the moment\n$/);
-    const back = await mongo.MongoClient.connect(replicaSet.url, { serverSelectionTimeoutMS: 60_000 });
-    await back.close();
   },
-  120_000,
+  30_000,
 );
 
 test.skipIf(skipped)(

@@ -72,3 +72,13 @@ test('away is who does not answer; what a person has to mend is not', () => {
   expect(toMend.map((cause) => isAway(startFault(cause, url)))).toEqual(toMend.map(() => false));
   for (const cause of away) expect(startFault(cause, url).message).toMatch(/^no database that can be used/);
 });
+
+test('a set without a primary is told as such; where a member says why, its word is told', () => {
+  const reason = { type: 'ReplicaSetNoPrimary', servers: new Map([['h:1', {}]]) } as never;
+  const messageOf = (text: string) =>
+    startFault(new mongo.MongoServerSelectionError(text, reason), url).message;
+  expect(messageOf('Server selection timed out after 10000 ms')).toMatch(
+    /^no database that can be used answers at [^ ]+: the replica set has no primary at the moment$/,
+  );
+  expect(messageOf('connect ECONNREFUSED 127.0.0.1:1')).toMatch(/: connect ECONNREFUSED 127\.0\.0\.1:1$/);
+});
