@@ -11,6 +11,8 @@ export interface ReaderOptions {
   readonly open: (signal: AbortSignal) => Promise<Store>;
   /** Whether a failed attempt means that nobody answered; everything else is for a person to mend. */
   readonly isAway: (error: unknown) => Promise<boolean>;
+  /** Ends every attempt, as closing does. */
+  readonly stopped: AbortSignal;
   /** What an operator should know. */
   readonly log: (line: string) => void;
 }
@@ -20,7 +22,7 @@ const patienceMs = 2_000;
 
 /** @param parts gets what is to be closed again. @throws InvalidArgumentError for the settings */
 export function startReader(
-  { open, isAway, log }: ReaderOptions,
+  { open, isAway, log, stopped }: ReaderOptions,
   settings: RegistrySettings,
   parts: Part[],
 ): StartedRegistry {
@@ -38,7 +40,7 @@ export function startReader(
 
   async function makeAttempt(): Promise<Registry> {
     try {
-      registry = createRegistry({ store: await open(stop.signal), ...rules });
+      registry = createRegistry({ store: await open(AbortSignal.any([stop.signal, stopped])), ...rules });
       if (said !== undefined) say('the database is there: it is followed');
       return registry;
     } catch (error) {

@@ -1,7 +1,7 @@
 // `reg` over a database: real processes of the built program, a real mongod that asks who we are.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,6 +72,29 @@ async function startUp(store: string, ...flags: string[]) {
   return { program, running: JSON.parse(line) as Record<string, string> };
 }
 
+/** It takes connections and says nothing, as a machine does whose database stands still. */
+async function startSilentDatabase() {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createTcpServer((socket) => {
+    connections += 1;
+    sockets.add(socket.on('error', () => undefined));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `mongodb://127.0.0.1:${(server.address() as AddressInfo).port}/reg`,
+    /** Waits for one more who connects. */
+    asked: () => {
+      const before = connections;
+      return eventually(() => connections > before, undefined, { withinMs: 10_000 });
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 async function healthOf(registry = '') {
   const response = await fetch(`${registry}/v1/health`);
   return (await response.json()) as { status: string; ready: { ok: boolean; reasons: unknown[] } };
@@ -139,6 +162,25 @@ test.skipIf(skipped)(
   },
   30_000,
 );
+
+// Story: Ctrl-C while the database was away was heard ten seconds later, and then told that it was away.
+test('ended while it waits for a database, it gives up waiting and ends without a word', async () => {
+  await using silent = await startSilentDatabase();
+  for (const only of ['--registry-only', '--gateway-only']) {
+    await using program = await start([
+      'up',
+      only,
+      '--gateway-port=0',
+      '--registry-port=0',
+      '--store',
+      silent.url,
+    ]);
+    await silent.asked();
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    expect(program.stdout() + program.stderr()).toBe('');
+  }
+}, 30_000);
 
 test.skipIf(skipped)(
   'it runs with the two roles that the message names; nothing shows the password',
