@@ -1,5 +1,6 @@
 // `pnpm dev`: builds, runs the full stack, and builds and restarts on every change of a source file.
-// `--store mongodb://…/reg`: on that database instead of in memory.
+// `--store mongodb://…/reg`: on that database instead of in memory; rather as REG_STORE where a password is in it,
+// since pnpm prints the flags. The tickets are in the database that MONGO_URL names.
 // Ports: REG_GATEWAY_PORT (3000), REG_REGISTRY_PORT (3100), TICKETS_PORT or PORT (3001); 0 is any free one.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -57,8 +58,8 @@ async function main() {
   const sources = watchSources(root, ['packages', 'apps']); // from before the build: nothing is missed
   if (!(await build())) return 1;
   if (!(await start())) return 1; // the child said why on stderr
-  const { gateway, registry, tickets } = addresses;
-  console.log(`gateway   ${gateway}\nregistry  ${registry}\ntickets   ${tickets}\n`);
+  const { gateway, registry, tickets, store = 'memory' } = addresses;
+  console.log(`gateway   ${gateway}\nregistry  ${registry}\nstore     ${store}\ntickets   ${tickets}\n`);
   console.log(`curl -H 'Authorization: Bearer ${await token()}' ${gateway}/tickets\n`);
   console.log('A change in a source file is built and restarted; Ctrl-C ends everything.');
 

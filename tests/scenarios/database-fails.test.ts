@@ -6,12 +6,11 @@ import { expect, test } from 'vitest';
 import { startDatabaseLine } from '../support/database-line.ts';
 import { eventually } from '../support/eventually.ts';
 import { type RunningLoad, startLoad } from '../support/load.ts';
-import { type MongoRegistry, startMongoRegistry } from '../support/mongo-registry.ts';
 import { hasMongod, type ReplicaSet, startReplicaSet } from '../support/mongod.ts';
 import { skipWithout } from '../support/part.ts';
 import { type StartedProcess, startProcess } from '../support/process.ts';
-import { count } from '../support/size.ts';
-import { listed, root, startGateway } from '../support/stack.ts';
+import { awayMs, count } from '../support/size.ts';
+import { listed, root, type Stack, startGateway, startRegistry, startStack } from '../support/stack.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const withMongod = test.skipIf(skipWithout('mongod', hasMongod));
@@ -19,7 +18,12 @@ const services = 10;
 const leaseMs = 3_000;
 const requestsPerSecond = 5;
 
-const again = ({ url }: MongoRegistry, store: string) => startMongoRegistry(store, Number(new URL(url).port));
+interface Addressed {
+  readonly url: string;
+}
+
+const over = (store: string) => ({ REG_STORE: store });
+const portOf = (url: string) => Number(new URL(url).port);
 
 async function startServices(registries: string): Promise<StartedProcess> {
   const process = await startProcess(
@@ -48,7 +52,7 @@ const oneOfEach = (all: readonly string[]) =>
   all.filter((line) => line.startsWith('service-')).length === services;
 
 /** Each service, through each gateway, all the time. */
-function loadThrough(gateways: readonly { readonly url: string }[]) {
+function loadThrough(gateways: readonly Addressed[]) {
   const loads: RunningLoad[] = gateways.flatMap(({ url }) =>
     Array.from({ length: services }, (_, index) =>
       startLoad(`${url}/service-${index}`, { authorization: '', perSecond: requestsPerSecond }),
@@ -101,13 +105,13 @@ function toldOf(item: Snapshot | ChangeSet): string[] {
 }
 
 /** Registers one instance after the other, at one registry after the other. */
-function keepRegistering(registries: readonly MongoRegistry[]) {
+function keepRegistering(registries: readonly Addressed[]) {
   const acknowledged: string[] = [];
   const others: string[] = [];
   let stopped = false;
   const running = (async () => {
     for (let index = 0; !stopped; index++) {
-      const { url } = registries[index % registries.length] as MongoRegistry;
+      const { url } = registries[index % registries.length] as Addressed;
       const body = {
         url: '/extra',
         endpoints: [{ type: 'http', url: `http://127.0.0.1:${20_000 + index}` }],
@@ -150,27 +154,26 @@ withMongod(
   async () => {
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet({ members: 3 });
-    const store = replicaSet.urlOf('reg');
-    const registries = [await startMongoRegistry(store), await startMongoRegistry(store)];
+    const env = over(replicaSet.urlOf('reg'));
+    const ups = [await startStack(folder.path, env), await startStack(folder.path, env)];
     await using _all = {
       async [Symbol.asyncDispose]() {
-        for (const registry of registries) await registry[Symbol.asyncDispose]();
+        for (const up of ups) await up[Symbol.asyncDispose]();
       },
     };
-    const [one = '', two = ''] = registries.map(({ url }) => url);
-    await using first = await startGateway(folder.path, `${one},${two}`);
-    await using second = await startGateway(folder.path, `${two},${one}`);
+    const [one = '', two = ''] = ups.map(({ registry }) => registry);
     await using running = await startServices(`${one},${two}`);
-    for (const { url } of [first, second]) {
+    for (const { gateway } of ups) {
       for (let index = 0; index < services; index++) {
-        await eventually(async () => (await fetch(`${url}/service-${index}`)).status === 200);
+        await eventually(async () => (await fetch(`${gateway}/service-${index}`)).status === 200);
       }
     }
     const before = (await everything(one)).filter((line) => line.startsWith('service-'));
     expect(before).toHaveLength(services);
-    const registering = keepRegistering(registries);
+    const registering = keepRegistering([{ url: one }, { url: two }]);
     await using changes = await followServices(`${one},${two}`);
-    const load = loadThrough([first, second]);
+    const loads = ups.map(({ gateway }) => loadThrough([{ url: gateway }]));
+    const goOnFor = (ms: number, at = loads) => Promise.all(at.map((load) => load.goesOnFor(ms)));
     await registering.goesOn();
 
     async function killPrimary() {
@@ -179,35 +182,42 @@ withMongod(
       await primary.process.ended;
       return primary;
     }
-    async function killRegistry(index: number) {
-      registries[index]?.process.kill('SIGKILL');
-      await registries[index]?.process.ended;
+    /** A registry, and the gateway that lives in the same process: from here on only the other one is asked. */
+    async function killUp(index: number): Promise<Stack> {
+      expect(await loads[index]?.stop()).toEqual([]);
+      const killed = ups[index] as Stack;
+      killed.process.kill('SIGKILL');
+      await killed.process.ended;
+      return killed;
     }
-    async function restartRegistry(index: number) {
-      registries[index] = await again(registries[index] as MongoRegistry, store);
+    async function restartUp(index: number, { gateway, registry }: Stack) {
+      const ports = { gateway: portOf(gateway), registry: portOf(registry) };
+      ups[index] = await startStack(folder.path, env, ports);
+      loads[index] = loadThrough([{ url: gateway }]);
     }
 
     const primary = await killPrimary();
     await registering.goesOn();
-    await load.goesOnFor(leaseMs);
+    await goOnFor(leaseMs);
     await primary.restart();
 
-    await killRegistry(0);
+    const first = await killUp(0);
     await registering.goesOn();
-    await load.goesOnFor(2 * leaseMs);
-    await restartRegistry(0);
+    await goOnFor(2 * leaseMs, loads.slice(1));
+    await restartUp(0, first);
 
     await eventually(() => replicaSet.primary());
     const next = await killPrimary();
-    await killRegistry(1);
+    const second = await killUp(1);
     await registering.goesOn();
-    await load.goesOnFor(2 * leaseMs);
+    await goOnFor(2 * leaseMs, loads.slice(0, 1));
     await next.restart();
-    await restartRegistry(1);
+    await restartUp(1, second);
     await registering.goesOn();
+    await goOnFor(leaseMs);
 
     const { acknowledged, others } = await registering.stop();
-    expect(await load.stop()).toEqual([]);
+    for (const load of loads) expect(await load.stop()).toEqual([]);
     expect(others.filter((code) => code !== 'store_unavailable')).toEqual([]);
     const all = await eventually(
       () => Promise.all([everything(one), everything(two)]),
@@ -229,8 +239,8 @@ withMongod(
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet({ members: 3 });
     const store = replicaSet.urlOf('reg');
-    await using one = await startMongoRegistry(store);
-    await using two = await startMongoRegistry(store);
+    await using one = await startRegistry(folder.path, 0, over(store));
+    await using two = await startRegistry(folder.path, 0, over(store));
     await using gateway = await startGateway(folder.path, `${one.url},${two.url}`);
     await using _running = await startServices(`${one.url},${two.url}`);
     await eventually(() => everything(two.url), oneOfEach);
@@ -271,8 +281,8 @@ withMongod(
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet();
     await using line = await startDatabaseLine(replicaSet.members[0]?.url ?? '');
-    await using parted = await startMongoRegistry(line.urlOf('reg'));
-    await using other = await startMongoRegistry(replicaSet.urlOf('reg'));
+    await using parted = await startRegistry(folder.path, 0, over(line.urlOf('reg')));
+    await using other = await startRegistry(folder.path, 0, over(replicaSet.urlOf('reg')));
     await using gateway = await startGateway(folder.path, `${parted.url},${other.url}`);
     await using _running = await startServices(`${parted.url},${other.url}`);
     await eventually(() => everything(other.url), oneOfEach);
@@ -307,8 +317,8 @@ withMongod(
     await using folder = await temporaryFolder();
     await using replicaSet = await startReplicaSet({ members: 3 });
     const store = replicaSet.urlOf('reg');
-    await using one = await startMongoRegistry(store);
-    await using two = await startMongoRegistry(store);
+    await using one = await startRegistry(folder.path, 0, over(store));
+    await using two = await startRegistry(folder.path, 0, over(store));
     const both = `${one.url},${two.url}`;
     await using gateway = await startGateway(folder.path, both);
     await using _running = await startServices(both);
@@ -370,7 +380,7 @@ withMongod(
         { withinMs: 30_000 },
       );
     }
-    await load.goesOnFor(count({ reduced: 3 * leaseMs, whole: 60_000 }));
+    await load.goesOnFor(awayMs);
     expect(await everything(two.url)).toHaveLength(services);
     for (const member of replicaSet.members) await member.restart();
     const registering = keepRegistering([one, two]);
@@ -381,5 +391,5 @@ withMongod(
     expect(await load.stop()).toEqual([]);
     expect(changes.kinds).toEqual([]);
   },
-  300_000,
+  300_000 + 3 * awayMs,
 );

@@ -5,9 +5,12 @@ import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
+import { mongo } from 'mongoose';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
+import { hasMongod, startReplicaSet } from '../support/mongod.ts';
+import { skipWithout } from '../support/part.ts';
 import { type StartedProcess, startProcess } from '../support/process.ts';
 import { run } from '../support/run.ts';
 import { root } from '../support/stack.ts';
@@ -68,8 +71,12 @@ async function freePorts() {
 }
 
 /** In a group of its own: a signal to the group is what Ctrl-C on a terminal is. */
-async function startDev(folder: string, env: Record<string, string>): Promise<StartedProcess> {
-  return startProcess('node', ['scripts/dev.mjs'], {
+async function startDev(
+  folder: string,
+  env: Record<string, string>,
+  ...flags: readonly string[]
+): Promise<StartedProcess> {
+  return startProcess('node', ['scripts/dev.mjs', ...flags], {
     cwd: folder,
     env: { PATH: await pathWithPnpm(), ...env },
     group: true,
@@ -137,6 +144,38 @@ test('starts; its curl line works; a change is built and restarted; Ctrl-C leave
     (left) => left.length === 0,
   );
 }, 300_000);
+
+test.skipIf(skipWithout('a mongod', hasMongod))(
+  'on a database: registry and tickets are in it, and so is what Ctrl-C takes out',
+  async () => {
+    await using folder = await temporaryFolder();
+    await using replicaSet = await startReplicaSet();
+    await copyRepo(folder.path);
+    const env = { ...(await freePorts()), MONGO_URL: replicaSet.urlOf('tickets') };
+    await using dev = await startDev(folder.path, env, '--store', replicaSet.urlOf('reg'));
+    await dev.printed(/^store +mongodb:\/\/[^?]*\/reg$/m, ready);
+    const client = await mongo.MongoClient.connect(replicaSet.url);
+    try {
+      const tickets = client.db('tickets').collection<{ _id: string }>('tickets');
+      await tickets.insertOne({
+        _id: 'T-9',
+        title: 'by hand',
+        status: 'open',
+        openedOn: '2026-11-27',
+      } as never);
+      expect(await paste(dev)).toMatch(/^HTTP\/1.1 200[\s\S]*"T-9","title":"by hand"/);
+      const services = client.db('reg').collection('services');
+      expect(await services.findOne()).toMatchObject({ name: 'tickets', url: '/tickets' });
+      dev.kill('SIGINT');
+      expect(await dev.ended).toEqual({ code: 0, signal: null });
+      expect(await services.countDocuments()).toBe(0);
+    } finally {
+      await client.close();
+    }
+    expect(processesIn(folder.path)).toEqual([]);
+  },
+  180_000,
+);
 
 test('a port in use is one line that names the port, exit 1, and nothing is left', async () => {
   await using folder = await temporaryFolder();

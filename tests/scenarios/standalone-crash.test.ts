@@ -63,4 +63,6 @@ test.skipIf(skipWithout('mongod', hasMongod))(
       await connection.close();
     }
   },
+  // Each round waits 5 s for the lock of who was killed.
+  count({ reduced: 120_000, whole: 600_000 }),
 );

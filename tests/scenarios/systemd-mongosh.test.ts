@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
-import { startMongoRegistry } from '../support/mongo-registry.ts';
 import { hasMongod, startReplicaSet } from '../support/mongod.ts';
 import { skipWithout } from '../support/part.ts';
-import { listed, root, startGateway, token } from '../support/stack.ts';
+import { listed, root, startGateway, startRegistry, token } from '../support/stack.ts';
 import { hasSystemd, startUserSystemd } from '../support/systemd.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -41,7 +40,7 @@ test.skipIf(missing)('a unit that lists itself by mongosh: started, stopped, kil
   await using folder = await temporaryFolder();
   await using replicaSet = await startReplicaSet();
   const database = replicaSet.urlOf('test');
-  await using registry = await startMongoRegistry(database);
+  await using registry = await startRegistry(join(folder.path, 'registry'), 0, { REG_STORE: database });
   await using gateway = await startGateway(folder.path, registry.url);
   await using systemd = await startUserSystemd();
   const port = await freePort();

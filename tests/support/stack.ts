@@ -35,15 +35,26 @@ async function up(
   const process = await startProcess('node', [reg, 'up', '--json', '--data', data, ...args], {
     env: { REG_JWT_SECRET: secret, ...env },
   });
-  const [line] = await process.printed(/^\{.*\}$/m);
+  // Lines of the log are JSON too, and a database has some to say before. It may take ten seconds to answer.
+  const [line] = await process.printed(/^\{"(?:gateway|admin|registry)":.*\}$/m, { withinMs: 30_000 });
   return { process, running: JSON.parse(line) };
 }
 
-/** Registry and gateway in one process, on free ports. */
-export async function startStack(data: string, env?: Environment): Promise<Stack> {
-  const { process, running } = await up(['--gateway-port=0', '--registry-port=0'], data, env);
+/** Registry and gateway in one process. @param ports fixed ones, to come back where it was; 0 is any free one */
+export async function startStack(
+  data: string,
+  env?: Environment,
+  ports: StackPorts = { gateway: 0, registry: 0 },
+): Promise<Stack> {
+  const args = [`--gateway-port=${ports.gateway}`, `--registry-port=${ports.registry}`];
+  const { process, running } = await up(args, data, env);
   const { gateway = '', registry = '' } = running;
   return { process, gateway, registry, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+interface StackPorts {
+  readonly gateway: number;
+  readonly registry: number;
 }
 
 export interface Stack extends AsyncDisposable {

@@ -38,7 +38,8 @@ export interface StartedGateway {
 
 /**
  * Resolves when it listens; beside a registry in this process also when it knows what that one knows.
- * Without one it keeps its last snapshot on disk, so that it can start while the registry is away.
+ * On its own it keeps its last snapshot on disk, so that it can start while the registry, or the database that
+ * it reads itself, is away.
  * @param parts gets what is to be closed again
  */
 export async function startGateway(
@@ -69,11 +70,12 @@ export async function startGateway(
     trustedProxies,
     ...(path !== undefined && { registry: { path, address } }),
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
-    ...(!beside && { dataFile: join(data, 'gateway-snapshot.json') }),
+    ...(!beside?.url && { dataFile: join(data, 'gateway-snapshot.json') }),
   });
   const admin = await startAdmin({ gateway, host, adminPort, log }, parts);
   parts.push(gateway);
   beside?.showGateway(gateway);
+  await beside?.begin?.(gateway.health().position !== undefined);
   const { url } = await gateway.listen({ host, port: gatewayPort });
   if (beside) await gateway.ready();
   return { url, admin };

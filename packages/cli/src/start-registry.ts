@@ -1,5 +1,5 @@
 // The registry of `reg up`: over its store, and its HTTP API where it has one.
-import { createRegistry, type Registry, type Store } from '@reg/registry';
+import { createRegistry, type RegistryOptions, type Store } from '@reg/registry';
 import { type AccessLine, type Credentials, createRegistryServer, type ErrorLine } from '@reg/registry/http';
 import type { Catalog, GatewayReasons } from '@reg/schema';
 import { InvalidArgumentError } from 'commander';
@@ -23,22 +23,24 @@ export interface StartedRegistry {
   catalogOf(gateway: string): Catalog;
   /** From now on its API tells of this gateway too. */
   showGateway(gateway: GatewayReasons): void;
+  /**
+   * Waits until it has something to tell. @default it has already
+   * @param hasKept the gateway has a snapshot to begin with. @throws where there is nothing to begin with
+   */
+  begin?(hasKept: boolean): Promise<void>;
 }
 
-/** @param parts gets what is to be closed again, the store with it */
-function openRegistry(
-  store: Store,
-  { grantPath = [], allowUpstreams, registryPath }: RegistrySettings,
-  parts: Part[],
-): Registry {
-  const registry = createRegistry({
-    store,
+/** @throws InvalidArgumentError */
+export function registryRules({
+  grantPath = [],
+  allowUpstreams,
+  registryPath,
+}: RegistrySettings): Omit<RegistryOptions, 'store'> {
+  return {
     grants: grantPath.map(grantOf),
     allowUpstreams,
     reservedPaths: registryPath === undefined ? [] : [registryPath],
-  });
-  parts.push(registry);
-  return registry;
+  };
 }
 
 /** The registry with its API. @param parts gets what is to be closed again */
@@ -49,7 +51,8 @@ export async function startRegistry(
   log: LogLines,
   parts: Part[],
 ): Promise<StartedRegistry> {
-  const registry = openRegistry(store, settings, parts);
+  const registry = createRegistry({ store, ...registryRules(settings) });
+  parts.push(registry);
   let gateway: GatewayReasons | undefined;
   const server = await createRegistryServer({
     registry,
@@ -67,12 +70,6 @@ export async function startRegistry(
       gateway = started;
     },
   };
-}
-
-/** No API: the gateway beside it reads the database itself. @param parts gets what is to be closed again */
-export function startReader(store: Store, settings: RegistrySettings, parts: Part[]): StartedRegistry {
-  const registry = openRegistry(store, settings, parts);
-  return { url: undefined, catalogOf: (name) => registry.catalog(name), showGateway() {} };
 }
 
 function grantOf(text: string): { path: string; service: string } {

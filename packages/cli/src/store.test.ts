@@ -1,7 +1,7 @@
 // `reg` over a database: real processes of the built program, a real mongod that asks who we are.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,6 +72,29 @@ async function startUp(store: string, ...flags: string[]) {
   return { program, running: JSON.parse(line) as Record<string, string> };
 }
 
+/** It takes connections and says nothing, as a machine does whose database stands still. */
+async function startSilentDatabase() {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createTcpServer((socket) => {
+    connections += 1;
+    sockets.add(socket.on('error', () => undefined));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `mongodb://127.0.0.1:${(server.address() as AddressInfo).port}/reg`,
+    /** Waits for one more who connects. */
+    asked: () => {
+      const before = connections;
+      return eventually(() => connections > before, undefined, { withinMs: 10_000 });
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 async function healthOf(registry = '') {
   const response = await fetch(`${registry}/v1/health`);
   return (await response.json()) as { status: string; ready: { ok: boolean; reasons: unknown[] } };
@@ -101,7 +124,7 @@ async function withServices<Result>(
 test.skipIf(skipped).each([
   ['a wrong password', () => urlAt('ada', '/reg', `${password}-not`), 1, /does not let the user ada in/],
   ['no permission', () => urlAt('reader'), 1, /does not allow the user reader .*readWrite and dbAdmin/],
-  ['no name at all', () => `${asking.url}/reg`, 1, /does not allow nobody in particular/],
+  ['no name at all', () => `${asking.url}/reg`, 1, /does not allow somebody without a name/],
   ['an unknown option', () => urlAt('ada', '/reg?nope=1'), 2, /option nope is not supported/],
   ['no database in it', () => urlAt('ada', '/'), 2, /names no database/],
   ['a URL of something else', () => urlAt('ada').replace('mongodb:', 'http:'), 2, /must be memory or/],
@@ -125,6 +148,38 @@ test('no database there: one line on stderr, and it ends', async () => {
     /^store_unavailable: no database .* answers at 127[^\n]*ECONNREFUSED[^\n]*\n$/,
   );
   expect(ended.stderr).not.toContain(password);
+}, 30_000);
+
+test.skipIf(skipped)(
+  'a set by another name is told as such',
+  async () => {
+    const other = replicaSet.urlOf('reg').replace('replicaSet=rs', 'replicaSet=other');
+    const ended = await reg('up', '--gateway-port=0', '--registry-port=0', '--store', other);
+    expect(ended).toMatchObject({ code: 1, stdout: '' });
+    expect(ended.stderr).toMatch(
+      /^store_unavailable: [^\n]*no member of the replica set that the URL names[^\n]*\n$/,
+    );
+  },
+  30_000,
+);
+
+// Story: Ctrl-C while the database was away was heard ten seconds later, and then told that it was away.
+test('ended while it waits for a database, it gives up waiting and ends without a word', async () => {
+  await using silent = await startSilentDatabase();
+  for (const only of ['--registry-only', '--gateway-only']) {
+    await using program = await start([
+      'up',
+      only,
+      '--gateway-port=0',
+      '--registry-port=0',
+      '--store',
+      silent.url,
+    ]);
+    await silent.asked();
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    expect(program.stdout() + program.stderr()).toBe('');
+  }
 }, 30_000);
 
 test.skipIf(skipped)(

@@ -6,12 +6,22 @@ import { InvalidArgumentError } from 'commander';
 /**
  * @param store as the flag has it
  * @param log what an operator should know
+ * @param signal gives up waiting for it
  * @throws InvalidArgumentError for a URL that is none, `store_unavailable` where no database can be used
  */
-export async function openStore(store: string, log: (line: string) => void): Promise<Store> {
+export async function openStore(
+  store: string,
+  log: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<Store> {
   if (store === 'memory') return createMemoryStore();
   const { openMongoStore } = await import('@reg/store-mongo');
-  return orUsage(openMongoStore({ url: store, log }));
+  return orUsage(openMongoStore({ url: store, log, signal }));
+}
+
+/** @param error what `openStore` threw. @returns whether nobody answered */
+export async function isStoreAway(error: unknown): Promise<boolean> {
+  return (await import('@reg/store-mongo')).isAway(error);
 }
 
 /** What is wrong with the flag is wrong usage, as with any other. */

@@ -289,6 +289,7 @@ export function createRegistry({
           // One gateway too many: `changes` has refused it, so nobody waits for its word.
         }
       },
+      fault: () => store.condition?.().faults[0],
     }),
     async close() {
       reaper.stop();

@@ -17,4 +17,9 @@ export interface Catalog {
   changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
   /** Reports what this gateway has applied; `waitFor=gateways` waits for it. Never rejects. */
   applied(position: Position): Promise<void>;
+  /**
+   * Why what it told last may be old although a watch is open: its store does not answer. `since` is in
+   * milliseconds since 1970. @default undefined: it does
+   */
+  fault?(): { readonly text: string; readonly since: number } | undefined;
 }

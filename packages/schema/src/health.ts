@@ -6,7 +6,7 @@ import { epoch } from './snapshot.ts';
 /**
  * `closing`: it ends, and finishes what it has. `no_catalog`: no snapshot of the registry yet. `keys_unavailable`: tokens
  * cannot be checked, or by old keys alone. `stale_view`:
- * it serves from a view that no registry confirms. `unconfirmed_instances`: some instances are known from an
+ * it serves from a view that no registry, or its store, confirms. `unconfirmed_instances`: some instances are known from an
  * earlier epoch alone. `holding_back`: the reaper expires nobody. `store_unavailable`: the store failed.
  * `invalid_documents`: somebody wrote into the store what means nothing; it is left alone.
  */

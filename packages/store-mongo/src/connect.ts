@@ -17,21 +17,20 @@ export interface Connected {
 }
 
 /** @throws what the driver says, where no database answers within 10 s; `invalid_request` for the URL; `store_unavailable` for one that is too old */
-export async function connect(url: string): Promise<Connected> {
+export async function connect(url: string, signal?: AbortSignal): Promise<Connected> {
   parseStoreUrl(url);
-  const connection = await mongoose
-    .createConnection(url, {
-      appName: 'reg',
-      serverSelectionTimeoutMS: startWithinMs,
-      heartbeatFrequencyMS: askedEveryMs,
-      connectTimeoutMS: answersWithinMs,
-      writeConcern,
-      readConcern: { level: 'majority' },
-      maxPoolSize: 20,
-      // What people put into documents is judged one document at a time, and ends no stream.
-      enableUtf8Validation: false,
-    })
-    .asPromise();
+  const opening = mongoose.createConnection(url, {
+    appName: 'reg',
+    serverSelectionTimeoutMS: startWithinMs,
+    heartbeatFrequencyMS: askedEveryMs,
+    connectTimeoutMS: answersWithinMs,
+    writeConcern,
+    readConcern: { level: 'majority' },
+    maxPoolSize: 20,
+    // What people put into documents is judged one document at a time, and ends no stream.
+    enableUtf8Validation: false,
+  });
+  const connection = await unlessAborted(opening, signal);
   const { db } = connection;
   if (db === undefined) throw new TypeError('the connection is not open');
   try {
@@ -42,6 +41,20 @@ export async function connect(url: string): Promise<Connected> {
   } catch (error) {
     await connection.close();
     throw error;
+  }
+}
+
+/** mongoose waits for the outcome before it closes; the client under it gives up at once. */
+async function unlessAborted(opening: Connection, signal: AbortSignal | undefined): Promise<Connection> {
+  const giveUp = () => void opening.getClient()?.close();
+  signal?.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await opening.asPromise();
+  } catch (error) {
+    await opening.destroy(); // mongoose has a list of all that it ever opened, and who is away is tried for days
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 

@@ -41,6 +41,8 @@ export interface MongoStoreOptions {
   readonly databaseNow?: DatabaseNow;
   /** Change sets kept at least for those who follow. @default 10_000 */
   readonly logCapacity?: number;
+  /** Gives up waiting for the database when it is to be opened. @default never: it takes at most 10 s */
+  readonly signal?: AbortSignal | undefined;
   /** One line each time something happens that an operator should know. @default console.error */
   readonly log?: (line: string) => void;
 }
@@ -63,10 +65,10 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
   const { url, log = (line) => console.error(line) } = options;
   let connected: Connected | undefined;
   try {
-    connected = await connect(url);
+    connected = await connect(url, options.signal);
     return await openStore({ ...options, log: (line) => log(withoutPassword(line, url)) }, connected);
   } catch (cause) {
-    await connected?.connection.close();
+    await connected?.connection.destroy();
     throw startFault(cause, url);
   }
 }

@@ -1,7 +1,7 @@
 // What is told of a database that cannot be used; the driver's own errors are made by the driver.
 import { mongo } from 'mongoose';
 import { expect, test } from 'vitest';
-import { checkVersion, startFault } from './start-fault.ts';
+import { checkVersion, isAway, startFault } from './start-fault.ts';
 import { parseStoreUrl, withoutPassword } from './store-url.ts';
 
 const url = 'mongodb://ada:s%40same@127.0.0.1:27017/reg';
@@ -52,4 +52,33 @@ test('what the driver throws is told in one line, as wrong usage or as a store t
     message: "the store's URL: option nope is not supported",
   });
   expect(startFault(new Error(`something about ${url}`), url).message).not.toContain('same');
+});
+
+test('away is who does not answer; what a person has to mend is not', () => {
+  const dns = Object.assign(new Error('querySrv ENOTFOUND _mongodb._tcp.h'), { syscall: 'querySrv' });
+  const noFile = Object.assign(new Error("ENOENT: no such file, open '/ca.pem'"), { syscall: 'open' });
+  const away = [
+    new mongo.MongoNetworkError('connection closed'),
+    new mongo.MongoNetworkTimeoutError('late'),
+    dns,
+  ];
+  const toMend = [
+    new mongo.MongoServerError({ message: 'Authentication failed.', code: 18 }),
+    new mongo.MongoServerError({ message: 'not authorized', code: 13 }),
+    new mongo.MongoParseError('option nope is not supported'),
+    noFile,
+  ];
+  expect(away.map((cause) => isAway(startFault(cause, url)))).toEqual(away.map(() => true));
+  expect(toMend.map((cause) => isAway(startFault(cause, url)))).toEqual(toMend.map(() => false));
+  for (const cause of away) expect(startFault(cause, url).message).toMatch(/^no database that can be used/);
+});
+
+test('a set without a primary is told as such; where a member says why, its word is told', () => {
+  const reason = { type: 'ReplicaSetNoPrimary', servers: new Map([['h:1', {}]]) } as never;
+  const messageOf = (text: string) =>
+    startFault(new mongo.MongoServerSelectionError(text, reason), url).message;
+  expect(messageOf('Server selection timed out after 10000 ms')).toMatch(
+    /^no database that can be used answers at [^ ]+: the replica set has no primary at the moment$/,
+  );
+  expect(messageOf('connect ECONNREFUSED 127.0.0.1:1')).toMatch(/: connect ECONNREFUSED 127\.0\.0\.1:1$/);
 });

@@ -1,5 +1,6 @@
 // Why a database can not be used, in one line that says what to do; told by what the driver throws.
 import { isRegError, type RegError, regError } from '@reg/schema';
+import type { mongo } from 'mongoose';
 import { parseStoreUrl, withoutPassword } from './store-url.ts';
 
 /** 6.0: change streams show what was there before and after. */
@@ -16,7 +17,12 @@ const urlFaults = new Set([
   'MongoAPIError',
   'MongoRuntimeError',
 ]);
-const silences = new Set(['MongooseServerSelectionError', 'MongoServerSelectionError', 'MongoNetworkError']);
+const silences = new Set([
+  'MongooseServerSelectionError',
+  'MongoServerSelectionError',
+  'MongoNetworkError',
+  'MongoNetworkTimeoutError',
+]);
 
 export interface ServerVersion {
   readonly version: string;
@@ -40,7 +46,7 @@ function describe(cause: unknown, url: string): string {
   const { hosts, database, user } = parseStoreUrl(url);
   const message = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
   const who =
-    user === undefined ? 'nobody in particular (the URL has no name and password)' : `the user ${user}`;
+    user === undefined ? 'somebody without a name (the URL has no name and password)' : `the user ${user}`;
   switch (codeOf(cause)) {
     case authenticationFailed:
       return `the database at ${hosts} does not let ${who} in: name or password is wrong, or the user belongs to another database (authSource)`;
@@ -48,9 +54,29 @@ function describe(cause: unknown, url: string): string {
       return `the database at ${hosts} does not allow ${who} what the registry does: the roles readWrite and dbAdmin are needed in ${database}`;
   }
   if (isUrlFault(cause)) return `the store's URL: ${message}`;
-  if (cause instanceof Error && silences.has(cause.name))
-    return `no database that can be used answers at ${hosts}: ${message}`;
+  if (isSilence(cause))
+    return `no database that can be used answers at ${hosts}: ${whyNotUsed(cause) ?? message}`;
   return `the database at ${hosts}: ${message}`;
+}
+
+/** Where somebody answered and is of no use, the driver says only for how long it waited. */
+function whyNotUsed(cause: Error): string | undefined {
+  const { type, servers } = ('reason' in cause ? cause.reason : {}) as Partial<mongo.TopologyDescription>;
+  if (!/^Server selection timed out/.test(cause.message) || type !== 'ReplicaSetNoPrimary') return undefined;
+  return servers?.size === 0
+    ? 'who answers there is no member of the replica set that the URL names (replicaSet)'
+    : 'the replica set has no primary at the moment';
+}
+
+/** @param error what `openMongoStore` threw. @returns whether nobody answered: once the database is back, it may be opened */
+export function isAway(error: unknown): boolean {
+  return isRegError(error) && isSilence(error.cause);
+}
+
+/** Of the database itself, or of DNS, which node asks for the members of `mongodb+srv` and fails in its own way. */
+function isSilence(cause: unknown): cause is Error {
+  if (!(cause instanceof Error)) return false;
+  return silences.has(cause.name) || ('syscall' in cause && /^query/.test(String(cause.syscall)));
 }
 
 function isUrlFault(cause: unknown): boolean {

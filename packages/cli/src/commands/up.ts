@@ -9,9 +9,10 @@ import { refuseWithoutCredentials, registryCredentials } from '../registry-crede
 import { checkRegistryPath } from '../registry-path.ts';
 import { dataFolder } from '../secret-file.ts';
 import { startGateway } from '../start-gateway.ts';
-import { type StartedRegistry, startReader, startRegistry } from '../start-registry.ts';
+import { startReader } from '../start-reader.ts';
+import { type StartedRegistry, startRegistry } from '../start-registry.ts';
 import { stopSignal } from '../stop-signal.ts';
-import { openStore, shownStore } from '../store.ts';
+import { isStoreAway, openStore, shownStore } from '../store.ts';
 
 export interface UpOptions extends TokenSettings {
   readonly gatewayPort: number;
@@ -54,17 +55,24 @@ export async function up(options: UpOptions): Promise<void> {
   refuseWithoutCredentials(options);
   checkRegistryPath(options);
   const stop = stopSignal();
+  const stopped = new AbortController();
+  void stop.then(() => stopped.abort());
   const parts: Part[] = [];
   try {
-    show(await start(options, parts), options.json);
+    show(await start(options, parts, stopped.signal), options.json);
     await stop;
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error; // who ended it meanwhile has no use for what did not start
   } finally {
     for (const part of parts.reverse()) await part.close(); // the gateway first, then what it stands on
   }
 }
 
-/** @param parts gets each part as it starts, so that it is closed also when a later one fails */
-async function start(options: UpOptions, parts: Part[]): Promise<Running> {
+/**
+ * @param parts gets each part as it starts, so that it is closed also when a later one fails
+ * @param stopped ends the waiting for a database
+ */
+async function start(options: UpOptions, parts: Part[], stopped: AbortSignal): Promise<Running> {
   const data = dataFolder(options.data);
   await mkdir(data, { recursive: true, mode: 0o700 });
   const log = createLogLines(options.log ?? (process.stderr.isTTY ? 'pretty' : 'json'));
@@ -73,7 +81,7 @@ async function start(options: UpOptions, parts: Part[]): Promise<Running> {
   const credentials = await registryCredentials(options, log, parts);
   const tokens = options.registryOnly ? undefined : await callerTokens(options, data, logOf('tokens', log));
   if (tokens) parts.push({ close: async () => tokens.verifier.close() });
-  const registry = await startOverStore(options, credentials, log, parts);
+  const registry = await startOverStore(options, credentials, log, parts, stopped);
   const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
   return {
     ...(gateway && { gateway: gateway.url }),
@@ -91,11 +99,14 @@ async function startOverStore(
   credentials: Credentials | undefined,
   log: LogLines,
   parts: Part[],
+  stopped: AbortSignal,
 ): Promise<StartedRegistry | undefined> {
   if (options.gatewayOnly && options.store === 'memory') return undefined;
-  const store = await openStore(options.store, logOf('store', log));
-  if (options.gatewayOnly) return startReader(store, options, parts);
-  return startRegistry(store, options, credentials, log, parts);
+  const say = logOf('store', log);
+  const open = (signal: AbortSignal) => openStore(options.store, say, signal);
+  if (options.gatewayOnly)
+    return startReader({ open, isAway: isStoreAway, log: say, stopped }, options, parts);
+  return startRegistry(await open(stopped), options, credentials, log, parts);
 }
 
 function logOf(part: string, log: LogLines): (message: string) => void {

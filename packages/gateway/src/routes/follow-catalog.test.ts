@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Catalog } from '@reg/schema';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { startGateway, startUpstream, testCatalog } from '../gateway.fixture.ts';
@@ -35,6 +36,27 @@ describe('following the catalog', () => {
     await one.follows();
     expect(one.gateway.health()).toMatchObject({ stale: false, routes: 2 });
     expect((await fetch(`${one.url}/y`)).status).toBe(200);
+  });
+
+  test('a watch that is open over a store that is away: stale, with the reason of the store', async () => {
+    const catalog = testCatalog();
+    let fault: ReturnType<NonNullable<Catalog['fault']>>;
+    catalog.fault = () => fault;
+    await using one = await startGateway({ catalog });
+    await one.follows();
+    expect(one.gateway.health()).toMatchObject({ stale: false, reasons: [] });
+    fault = { text: 'the database does not answer', since: 1_200 };
+    expect(one.gateway.health()).toMatchObject({
+      stale: true,
+      ready: {
+        ok: true,
+        reasons: [
+          { code: 'stale_view', text: `the store of the registry is away: ${fault.text}`, since: 1_200 },
+        ],
+      },
+    });
+    fault = undefined;
+    expect(one.gateway.health()).toMatchObject({ stale: false, reasons: [] });
   });
 
   test('a new epoch: what it does not know yet goes on for one lease period, marked stale', async () => {

@@ -109,10 +109,12 @@ export function followCatalog({ catalog, pools, now, changed, kept }: FollowOpti
     pruneTimer.unref();
   }
 
-  /** What is said of the last break does not hold once a watch is open. */
+  /** What is said of the last break does not hold once a watch is open; what its store says of itself does. */
   function awayNow(): Away | undefined {
     const settled = watchingSince !== undefined && now() - watchingSince > settledMs;
-    return settled ? undefined : away;
+    if (away && !settled) return away;
+    const fault = catalog.fault?.();
+    return fault && { text: `the store of the registry is away: ${fault.text}`, since: fault.since };
   }
 
   return {
