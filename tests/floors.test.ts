@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** What a package may bring in at run time. A higher floor never appears in a lower one's list. */
 const floors: Record<string, { readonly folder: string; readonly may: readonly string[] }> = {
   '@reg/schema': { folder: 'packages/schema', may: ['zod'] },
-  '@reg/registry': { folder: 'packages/registry', may: ['@reg/schema', 'express', 'jsonwebtoken'] },
+  '@reg/registry': { folder: 'packages/registry', may: ['@reg/schema', 'jsonwebtoken'] },
   '@reg/store-mongo': {
     folder: 'packages/store-mongo',
     may: ['@reg/schema', '@reg/registry', 'mongoose', 'zod'],
