@@ -111,6 +111,7 @@ test.each([
   ['packages/gateway/src/x.ts', '@reg/registry', 'takes a Catalog'],
   ['packages/schema/src/x.ts', '@reg/registry', 'Floor 0'],
   ['packages/registry/src/x.ts', 'express', 'know no HTTP'],
+  ['packages/registry/src/http/x.ts', 'express', 'schema and jsonwebtoken alone'],
   ['packages/client/src/x.ts', '@reg/schema', 'installs nothing else'],
   ['packages/gateway/src/stages/x.ts', 'node:http', 'never a transport'],
   ['apps/tickets/src/x.ts', '@reg/schema', 'only the client'],

@@ -66,6 +66,8 @@ export function addressRefusal(address: IpAddress, allowed: readonly Network[]):
  * @param hostname as `new URL` gives it, of any scheme
  */
 export function hostRefusal(hostname: string, allowed: readonly Network[]): string | undefined {
+  const four = hostname.includes(':') ? undefined : parseIpAddress(hostname); // nobody reads it otherwise
+  if (four) return addressRefusal(four, allowed);
   const plain = plainHost(hostname);
   if (plain === undefined) return 'is no host';
   const address = parseIpAddress(plain.replace(/^\[|\]$/g, ''));
