@@ -1,5 +1,5 @@
 // The HTTP API: a request's way from its guard to its answer, the same for every operation. Why Express has no
-// part in it: docs/decisions/0016-an-api-without-a-framework.md. Rules are in ../registry.ts.
+// part in it: docs/decisions/0017-an-api-without-a-framework.md. Rules are in ../registry.ts.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { type GatewayReasons, type OperationName, regError } from '@reg/schema';
