@@ -5,7 +5,7 @@ import { startWorker } from './start-worker.mjs';
 
 const leaseSeconds = 10;
 const everyMs = (leaseSeconds * 1_000) / 3;
-const writing = ['insert', 'update', 'delete', 'findAndModify', 'bulkWrite'];
+const writing = ['insert', 'update', 'delete', 'findAndModify', 'bulkWrite', 'aggregate'];
 
 /** @returns {Promise<{ leases: number, renewalsPerSecond: number, writesPerSecond: number }>} */
 export async function measureRenewals(mongod, { leases, seconds }) {

@@ -28,7 +28,7 @@ export function differingFields(current: ServiceDefinition, wanted: ServiceDefin
 
 function rolesKey(roles: AuthorizedRoles): string {
   const [mode, list] = Array.isArray(roles) ? ['allOf', roles] : ['anyOf', roles.anyOf];
-  return JSON.stringify([mode, [...new Set(list)].sort()]);
+  return JSON.stringify([mode, list.length < 2 ? list : [...new Set(list)].sort()]);
 }
 
 /** @throws `registration_conflict` naming each field and what the living instances say */

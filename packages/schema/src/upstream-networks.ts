@@ -51,13 +51,13 @@ const embedding: readonly { readonly networks: readonly Network[]; readonly byte
 
 /** @returns why no upstream may be at this address; undefined: it may */
 export function addressRefusal(address: IpAddress, allowed: readonly Network[]): string | undefined {
-  const text = formatIpAddress(address);
   for (const one of [address, ...embeddedIn(address)]) {
     for (const [kind, networks] of neverAllowed) {
-      if (isWithin(one, networks)) return `${text} is ${kind}: no upstream may be there`;
+      if (isWithin(one, networks)) return `${formatIpAddress(address)} is ${kind}: no upstream may be there`;
     }
   }
-  return isWithin(address, allowed) ? undefined : `${text} is not in the networks of --allow-upstreams`;
+  if (isWithin(address, allowed)) return undefined;
+  return `${formatIpAddress(address)} is not in the networks of --allow-upstreams`;
 }
 
 /**
@@ -66,6 +66,8 @@ export function addressRefusal(address: IpAddress, allowed: readonly Network[]):
  * @param hostname as `new URL` gives it, of any scheme
  */
 export function hostRefusal(hostname: string, allowed: readonly Network[]): string | undefined {
+  const four = hostname.includes(':') ? undefined : parseIpAddress(hostname); // nobody reads it otherwise
+  if (four) return addressRefusal(four, allowed);
   const plain = plainHost(hostname);
   if (plain === undefined) return 'is no host';
   const address = parseIpAddress(plain.replace(/^\[|\]$/g, ''));

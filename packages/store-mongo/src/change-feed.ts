@@ -6,7 +6,7 @@ import type { Step } from './database.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument, WriteDocument } from './documents.ts';
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
-import { within } from './within.ts';
+import { createSilenceLimit } from './silence-limit.ts';
 
 interface FeedStep extends Step {
   /** Whose barrier moved, if it is one. */
@@ -67,6 +67,7 @@ export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }
   let resumeAfter: unknown;
   let broken = false;
   let closed = false;
+  const silence = createSilenceLimit('the database says nothing');
 
   function tell(events: readonly StreamEvent[]): void {
     try {
@@ -104,7 +105,7 @@ export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }
     stream = opened;
     let limitMs = opensWithinMs;
     while (!closed) {
-      const event = await within(limitMs, opened.tryNext(), 'the database says nothing');
+      const event = await silence.within(limitMs, opened.tryNext());
       limitMs = answersWithinMs;
       if (broken) onMended();
       broken = false;
@@ -143,7 +144,7 @@ export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }
     }
   }
 
-  const running = run();
+  const running = run().finally(silence.end);
   return {
     async close() {
       closed = true;

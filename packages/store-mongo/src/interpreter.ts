@@ -129,16 +129,13 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
   function takenFrom(id: DocumentId, read: ReadInstance): { holder: string; fault: DocumentFault }[] {
     const { instanceId } = read.instance;
     const same = idOf.get(keyOf(read));
+    const taken = addressesTaken(view, read).map(({ holder, fault }) => ({
+      holder: idOf.get(holder) ?? '',
+      fault,
+    }));
+    if (same === undefined || same === idText(id)) return taken;
     const message = `is instance ${instanceId}, as the document ${same} is`;
-    return [
-      ...(same === undefined || same === idText(id)
-        ? []
-        : [{ holder: same, fault: { path: '_id', message } }]),
-      ...addressesTaken(view, read).map(({ holder, fault }) => ({
-        holder: idOf.get(holder) ?? '',
-        fault,
-      })),
-    ];
+    return [{ holder: same, fault: { path: '_id', message } }, ...taken];
   }
 
   /** Listed no more, and waiting. */

@@ -103,6 +103,7 @@ async function openStore(
 
   const writable = await startWritable(collections, clock, databaseNow);
   const leases = startLeases({
+    db,
     collections,
     view,
     clock,

@@ -1,8 +1,8 @@
-// The HTTP API as an Express app. Its routes are read off the contract; rules are in ../registry.ts.
+// The HTTP API: a request's way from its guard to its answer, the same for every operation. Why Express has no
+// part in it: docs/decisions/0017-an-api-without-a-framework.md. Rules are in ../registry.ts.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { contract, type GatewayReasons, type OperationName, regError } from '@reg/schema';
-import express, { type NextFunction, type Request, type Response } from 'express';
+import { type GatewayReasons, type OperationName, regError } from '@reg/schema';
 import { createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
 import { createChangeStreams } from './change-streams.ts';
@@ -13,8 +13,10 @@ import { type Answer, type ChangesAnswer, createHandlers, type Handlers } from '
 import { readInput } from './input.ts';
 import { type Log, logErrors } from './log.ts';
 import { problemAnswer } from './problem.ts';
+import { pathOf } from './query.ts';
 import { createReasonHandlers, healthAlone } from './reasons.ts';
 import { respond } from './respond.ts';
+import { createRoutes } from './routes.ts';
 
 interface ApiOptions {
   /** Who may call. @default everybody, on this machine alone: only a `Host` that is a loopback name is taken */
@@ -38,8 +40,7 @@ export interface AdminAppOptions extends ApiOptions {
 }
 
 /**
- * The registry's HTTP API as an ordinary Express app: give it to `http.createServer`, or mount it with
- * `app.use`. It takes no writes from web pages of other origins, and without credentials only requests whose
+ * The registry's HTTP API: give it to `http.createServer`, or mount it in an Express app with `app.use`. It takes no writes from web pages of other origins, and without credentials only requests whose
  * `Host` is a loopback name.
  * It does not limit heads, times or connections: `createRegistryServer` does.
  */
@@ -61,7 +62,7 @@ export function adminApp({ gateway, ...options }: AdminAppOptions): RequestListe
   return apiOf(handlers, undefined, options);
 }
 
-/** A route for each operation that has a handler. */
+/** Answers with what has a handler. */
 function apiOf(
   handlers: Partial<Handlers>,
   streamChanges: ReturnType<typeof createChangeStreams> | undefined,
@@ -70,92 +71,68 @@ function apiOf(
   const clock = createSystemClock();
   const askerOf = createCredentials(credentials);
   const endOf = createEndings(signal);
+  const routeOf = createRoutes(Object.keys(handlers) as OperationName[]);
+  const hosts = credentials ? 'any' : 'loopback';
 
-  const app = express();
-  app.disable('x-powered-by').enable('case sensitive routing').enable('strict routing');
-
-  app.use((request, response, next) => {
-    const requestId = begin(response);
-    const startedAt = clock.now();
-    const { method, originalUrl } = request;
-    const path = originalUrl.replace(/\?.*$/s, '');
-    response.once('close', () => {
-      const status = response.headersSent ? response.statusCode : 0;
-      log({ kind: 'access', requestId, method, path, status, ms: clock.now() - startedAt });
-    });
-    guard(request, originalUrl, credentials ? 'any' : 'loopback');
-    next();
-  });
-
-  for (const [path, names] of operationsByPath(handlers)) {
-    const route = app.route(path.replace(/\{(\w+)\}/g, ':$1'));
-    for (const name of names) {
-      const method = contract[name].method.toLowerCase() as Lowercase<
-        (typeof contract)[typeof name]['method']
-      >;
-      route[method](async (request: Request, response: Response) => {
-        const asker = askerOf(name, request); // before anything of a body is read
-        const all = handlers as Handlers; // only what it has is routed
-        const answer = await perform(all, name, request, response, endOf, asker);
-        if ('after' in answer) await streamChanges?.(response, answer, requestIdOf(response));
-        else respond(request, response, answer);
-      });
-    }
-    route.all((request: Request, response: Response) => refuseMethod(request, response, names));
+  async function answer(request: IncomingMessage, response: ServerResponse, requestId: string) {
+    guard(request, sentTarget(request), hosts);
+    const { operations, parameters } = routeOf(pathOf(request.url ?? '')) ?? refusePath();
+    const name = operations.get(request.method ?? '') ?? refuseMethod(request, response, operations);
+    const asker = askerOf(name, request); // before anything of a body is read
+    const all = handlers as Handlers; // only what it has is routed
+    const given = await perform(all, name, parameters, request, response, endOf, asker);
+    if ('after' in given) await streamChanges?.(response, given, requestId);
+    else respond(request, response, given, requestId);
   }
 
-  app.use(() => {
-    throw regError('not_found', 'there is nothing at this path: see docs/http-api.md');
-  });
-
-  // Express knows an error handler by its four parameters.
-  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
-    const answer = problemAnswer(error, requestIdOf(response), log);
-    if (response.headersSent) response.destroy();
-    else respond(request, response, answer);
-  });
-  return app;
-}
-
-/** @returns the name of this request: fresh, never the caller's, who could pass off one as another */
-function begin(response: ServerResponse): string {
-  const requestId = randomUUID();
-  response.setHeader('X-Request-Id', requestId);
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  response.setHeader('Cache-Control', 'no-cache');
-  return requestId;
-}
-
-function requestIdOf(response: ServerResponse): string {
-  return String(response.getHeader('X-Request-Id'));
+  return async (request, response) => {
+    const requestId = randomUUID();
+    const startedAt = clock.now();
+    response.on('close', () => {
+      const status = response.headersSent ? response.statusCode : 0;
+      const { method = '' } = request;
+      const path = pathOf(sentTarget(request));
+      log({ kind: 'access', requestId, method, path, status, ms: clock.now() - startedAt });
+    });
+    try {
+      await answer(request, response, requestId);
+    } catch (error) {
+      const problem = problemAnswer(error, requestId, log);
+      if (response.headersSent) response.destroy();
+      else respond(request, response, problem, requestId);
+    }
+  };
 }
 
 async function perform<Name extends OperationName>(
   handlers: Handlers,
   name: Name,
-  request: IncomingMessage & { params: Readonly<Record<string, unknown>> },
+  parameters: Readonly<Record<string, string>>,
+  request: IncomingMessage,
   response: ServerResponse,
   endOf: (response: ServerResponse) => AbortSignal,
   asker: Asker,
 ): Promise<Answer | ChangesAnswer> {
-  const input = await readInput(name, request.params, request, response);
+  const input = await readInput(name, parameters, request, response);
   return await handlers[name](input, () => endOf(response), asker);
 }
 
-function operationsByPath(handlers: Partial<Handlers>): Map<string, OperationName[]> {
-  const byPath = new Map<string, OperationName[]>();
-  for (const name of Object.keys(handlers) as OperationName[]) {
-    const { path } = contract[name];
-    byPath.set(path, [...(byPath.get(path) ?? []), name]);
-  }
-  return byPath;
+/** Where an Express app mounts us, `url` is only what it left of it. */
+function sentTarget({ originalUrl, url = '' }: IncomingMessage & { originalUrl?: string }): string {
+  return originalUrl ?? url;
+}
+
+function refusePath(): never {
+  throw regError('not_found', 'there is nothing at this path: see docs/http-api.md');
 }
 
 /** RFC 9110 §15.5.6: what is allowed is said. OPTIONS too is refused: nothing is offered to other origins. */
-function refuseMethod(request: Request, response: Response, names: readonly OperationName[]): never {
-  const methods = names.flatMap((name) =>
-    contract[name].method === 'GET' ? ['GET', 'HEAD'] : contract[name].method,
-  );
-  response.setHeader('Allow', methods.join(', '));
-  throw regError('method_not_allowed', `${request.method} is not allowed here: ${methods.join(', ')}`);
+function refuseMethod(
+  { method }: IncomingMessage,
+  response: ServerResponse,
+  operations: ReadonlyMap<string, OperationName>,
+): never {
+  const methods = [...operations.keys()].join(', ');
+  response.setHeader('Allow', methods);
+  throw regError('method_not_allowed', `${method} is not allowed here: ${methods}`);
 }

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { type ChangeSet, formatPosition, isRegError, type Problem, regError, toProblem } from '@reg/schema';
 import type { Clock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
+import { commonHeaders } from './common-headers.ts';
 import type { ChangesAnswer } from './handlers.ts';
 
 const maxStreams = 1_000;
@@ -41,7 +42,7 @@ export function createChangeStreams({ registry, clock, keepAliveMs, signal }: Ch
     let stopBeat: (() => void) | undefined;
     try {
       const sets = registry.changes(answer.after, ending.signal, answer.gateway); // refuses at once: an answer yet
-      begin(response, formatPosition(answer.after));
+      begin(response, formatPosition(answer.after), requestId);
       if (response.req.method === 'HEAD') return;
       stopBeat = keepAlive(response, clock, keepAliveMs, () => answer.lasts() || ending.abort());
       await follow(response, answer.after.epoch, sets, ending.signal);
@@ -59,8 +60,8 @@ export function createChangeStreams({ registry, clock, keepAliveMs, signal }: Ch
 }
 
 /** At once, so that a reader knows it is heard; the id makes a reconnect resume even before a change. */
-function begin(response: ServerResponse, id: string): void {
-  response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+function begin(response: ServerResponse, id: string, requestId: string): void {
+  response.writeHead(200, { ...commonHeaders(requestId), 'Content-Type': 'text/event-stream' });
   if (response.req.method !== 'HEAD') response.write(`: following\nid: ${id}\n\n`);
 }
 

@@ -302,7 +302,7 @@ test('a revoked token counts no more, at once, and its stream of changes ends', 
 
 function requestWith(token: string): IncomingMessage {
   const request = new IncomingMessage(new Socket());
-  request.headersDistinct = { authorization: [`Bearer ${token}`] };
+  request.rawHeaders = ['Authorization', `Bearer ${token}`];
   return request;
 }
 

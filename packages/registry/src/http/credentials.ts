@@ -4,6 +4,7 @@ import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type OperationName, regError } from '@reg/schema';
 import type { Writer } from '../writer.ts';
+import { headerValues } from './header-values.ts';
 import { readRegistryToken } from './registry-token.ts';
 
 export interface Credentials {
@@ -75,9 +76,9 @@ export function createCredentials(
 }
 
 /** RFC 6750 §2.1, the scheme in any case. Two of them might be read as either. */
-function bearerOf({ headersDistinct }: IncomingMessage): string | undefined {
-  const [value, ...others] = headersDistinct.authorization ?? [];
-  if (others.length > 0) throw regError('token_invalid', 'more than one Authorization header');
+function bearerOf(request: IncomingMessage): string | undefined {
+  const [value, another] = headerValues(request, 'authorization');
+  if (another !== undefined) throw regError('token_invalid', 'more than one Authorization header');
   return /^bearer +(\S.*)$/i.exec(value ?? '')?.[1];
 }
 

@@ -6,9 +6,12 @@
 import type { IncomingMessage } from 'node:http';
 import { isIPv4 } from 'node:net';
 import { regError } from '@reg/schema';
-import { decodable } from './query.ts';
+import { headerValues } from './header-values.ts';
+import { decoded, pathOf } from './query.ts';
 
 const safeMethods = new Set(['GET', 'HEAD']);
+/** Printable ASCII but for `#` and the backslash. */
+const plainTarget = /^\/[!"$-[\]-~]*$/;
 
 /** @throws `malformed_request`, `host_refused`, `origin_refused` */
 export function guard(request: IncomingMessage, target: string, hosts: 'loopback' | 'any'): void {
@@ -28,16 +31,16 @@ export function guard(request: IncomingMessage, target: string, hosts: 'loopback
 
 /** Only origin-form (RFC 9112 §3.2.1), in printable ASCII: its Host is the header's, and no byte is guessed. */
 function refuseOddTarget(target: string): void {
-  if (!/^\/[!-~]*$/.test(target) || /[#\\]/.test(target)) {
+  if (!plainTarget.test(target)) {
     throw regError('malformed_request', 'the request target must be a plain path, percent-encoded');
   }
-  decodable(target.replace(/\?.*$/s, ''));
+  decoded(pathOf(target));
 }
 
 /** RFC 9112 §3.2: none, or more than one, is answered with 400. */
-function hostOf({ headersDistinct }: IncomingMessage): string {
-  const [host, ...others] = headersDistinct.host ?? [];
-  if (host !== undefined && others.length === 0) return host;
+function hostOf(request: IncomingMessage): string {
+  const [host, another] = headerValues(request, 'host');
+  if (host !== undefined && another === undefined) return host;
   throw regError('malformed_request', 'there must be exactly one Host header', {
     errors: [{ field: 'Host', message: 'must be given once' }],
   });

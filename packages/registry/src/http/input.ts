@@ -29,7 +29,7 @@ const maxRenewalsBytes = 1024 * 1024;
 /** @throws `invalid_request` with every field at fault, or what makes the request unreadable */
 export async function readInput<Name extends OperationName>(
   name: Name,
-  parameters: Readonly<Record<string, unknown>>,
+  parameters: Readonly<Record<string, string>>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<Input<Name>> {

@@ -1,13 +1,12 @@
 // The one place where an error becomes a reply (RFC 9457).
-import { isRegError, type Problem, type ProblemCode, type RegError, regError, toProblem } from '@reg/schema';
+import { isRegError, type Problem, type ProblemCode, toProblem } from '@reg/schema';
 import type { Answer } from './handlers.ts';
 import type { Log } from './log.ts';
 
 /** What is no RegError is a fault of ours: it goes to the log whole, and to the caller as `internal`. */
 export function problemAnswer(error: unknown, requestId: string, log: Log): Answer<Problem> {
-  const known = isRegError(error) ? error : undecodable(error);
-  if (!known || known.code === 'internal') log({ kind: 'error', requestId, error });
-  const problem = toProblem(known ?? error, requestId);
+  if (!isRegError(error) || error.code === 'internal') log({ kind: 'error', requestId, error });
+  const problem = toProblem(error, requestId);
   return { status: problem.status, content: problem, headers: problemHeaders(problem) };
 }
 
@@ -21,12 +20,4 @@ export function problemHeaders({ status, code }: Problem): Record<string, string
 function challengeFor(code: ProblemCode): string {
   const challenge = 'Bearer realm="reg-registry"';
   return code === 'token_missing' ? challenge : `${challenge}, error="invalid_token"`;
-}
-
-/** A parameter of the path that Express could not decode. */
-function undecodable(error: unknown): RegError | undefined {
-  if (!(error instanceof URIError)) return undefined;
-  return regError('malformed_request', 'the request target holds a malformed percent-encoding', {
-    cause: error,
-  });
 }

@@ -1,5 +1,6 @@
 // From an answer to bytes; and what becomes of the connection when the request was not read to its end.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { commonHeaders } from './common-headers.ts';
 import type { Answer } from './handlers.ts';
 
 /** More than this is not read only to be thrown away. */
@@ -10,17 +11,17 @@ export function respond(
   request: IncomingMessage,
   response: ServerResponse,
   { status, content, headers }: Answer,
+  requestId: string,
 ): void {
   if (response.headersSent || response.destroyed) return;
   const body = content === undefined ? '' : JSON.stringify(content);
-  const length = status === 304 ? {} : { 'Content-Length': Buffer.byteLength(body) };
+  const all = commonHeaders(requestId);
+  if (content !== undefined) all['Content-Type'] = 'application/json';
+  if (status !== 304) all['Content-Length'] = Buffer.byteLength(body);
+  Object.assign(all, headers);
   const lingers = !request.complete && !isSoonRead(request);
-  response.writeHead(status, {
-    ...(content !== undefined && { 'Content-Type': 'application/json' }),
-    ...length,
-    ...headers,
-    ...(lingers && { Connection: 'close' }),
-  });
+  if (lingers) all.Connection = 'close';
+  response.writeHead(status, all);
   if (lingers) closeLingering(request, response, body);
   else response.end(body);
 }

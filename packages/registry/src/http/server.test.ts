@@ -2,14 +2,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { isRegError } from '@reg/schema';
-import express from 'express';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { createMemoryStore } from '../memory-store.ts';
 import { createRegistry, type Registry } from '../registry.ts';
-import { registryApp } from './app.ts';
 import { createRegistryServer } from './server.ts';
-import { registrationOf, send, startApi } from './test-api.ts';
+import { registrationOf, startApi } from './test-api.ts';
 
 const host = 'Host: localhost\r\n';
 const json = 'Content-Type: application/json\r\n';
@@ -254,21 +252,6 @@ test.each(['::1', 'localhost'])('it listens on %s too, and its url works', async
   const server = await createRegistryServer({ registry, host: name, port: 0 });
   expect((await fetch(`${server.url}/v1/health`)).status).toBe(200);
   await server.close();
-  await registry.close();
-});
-
-test('the app mounts in an Express app of somebody else', async () => {
-  const registry = createRegistry({ store: createMemoryStore() });
-  const server = express()
-    .use('/registry', registryApp({ registry, log: () => {} }))
-    .listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  expect((await send(port, { path: '/registry/v1/health' })).status).toBe(200);
-  expect((await send(port, { path: '/registry/nowhere' })).problem.code).toBe('not_found');
-  server.closeAllConnections();
-  server.close();
-  await once(server, 'close');
   await registry.close();
 });
 

@@ -75,9 +75,8 @@ async function serve(
   server.on('connect', (_, socket) =>
     answerUnreadable(regError('method_not_allowed', 'CONNECT'), socket, log),
   );
-  server.on('request', (_, response) => {
-    response.once('close', () => closing.signal.aborted && server.closeIdleConnections());
-  });
+  const answered = () => closing.signal.aborted && server.closeIdleConnections();
+  server.on('request', (_, response) => response.on('close', answered));
   server.listen({ host, port });
   await once(server, 'listening');
   const { port: actualPort } = server.address() as AddressInfo;

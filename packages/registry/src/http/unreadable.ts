@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isRegError, type RegError, regError, toProblem } from '@reg/schema';
+import { commonHeaders } from './common-headers.ts';
 import type { Log } from './log.ts';
 import { problemHeaders } from './problem.ts';
 
@@ -27,10 +28,8 @@ export function answerUnreadable(error: Error, socket: Duplex, log: Log): void {
   const problem = toProblem(reasonOf(error), requestId);
   const body = JSON.stringify(problem);
   const headers = {
+    ...commonHeaders(requestId),
     ...problemHeaders(problem),
-    'X-Request-Id': requestId,
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-cache',
     'Content-Length': Buffer.byteLength(body),
     Connection: 'close',
   };
