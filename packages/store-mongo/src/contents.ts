@@ -14,7 +14,7 @@ interface Found<Id> {
 
 export interface Contents<Id> {
   /** Forgets all and reads all. */
-  load(): Promise<RawDocument[]>;
+  load<Read>(read: (document: RawDocument) => Read): Promise<Read[]>;
   /** This registry left it so. @returns it as the database gives it back */
   note(id: Id, document: object | undefined): RawDocument | undefined;
   /** Reads all, and tells nothing yet. @returns what else changed than was noted since: first what is gone */
@@ -58,15 +58,15 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
   const readRaw = () => collection.find({}, { raw: true, batchSize });
 
   return {
-    async load() {
+    async load(read) {
       entries.clear();
       hashes.clear();
-      const documents: RawDocument[] = [];
+      const documents: ReturnType<typeof read>[] = [];
       for await (const raw of readRaw()) {
         const bytes = raw as Uint8Array;
         const document = parse(bytes);
         put(document._id as Id, bytes);
-        documents.push(document);
+        documents.push(read(document));
       }
       return documents;
     },

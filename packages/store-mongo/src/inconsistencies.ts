@@ -1,6 +1,6 @@
 // What does not agree with itself among documents that each can be read: pure.
-import { canonicalPath, type KeptState } from '@reg/registry';
-import { canonicalAddress, type ServiceDefinition, slug } from '@reg/schema';
+import { canonicalPath } from '@reg/registry';
+import { canonicalAddress, type Instance, type ServiceDefinition, slug } from '@reg/schema';
 import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
 import { documentId } from './instance-document.ts';
 
@@ -14,7 +14,9 @@ export interface Finding {
   readonly message: string;
 }
 
-export interface Documents extends Pick<KeptState, 'instances'> {
+export interface Documents {
+  /** Those that are listed. */
+  readonly instances: Iterable<{ readonly service: string; readonly instance: Instance }>;
   readonly undefinedServices: readonly ServiceDefinition[];
   readonly definitions: readonly DefinitionDocument[];
   readonly tombstones: readonly TombstoneDocument[];

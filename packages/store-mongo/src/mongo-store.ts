@@ -126,10 +126,10 @@ async function openStore(
 
   /** Everything at one moment, and then whatever comes after that moment. */
   async function load(): Promise<void> {
-    const { epoch, revision, services, definitions, tombstones } = await database.load();
-    const { undefinedServices, leftDefinitions, ...kept } = mirror.load(services, definitions, tombstones);
+    const { epoch, revision, ...everything } = await database.load();
+    const { undefinedServices, leftDefinitions, ...kept } = mirror.load(everything, clock.now());
     const position = { epoch, revision };
-    view.restore(position, kept, clock.now());
+    view.restore(position, kept);
     changeLog.restart(position);
     const untold = [...ownWrites.values()]; // or told from here on
     unseen = undefined;
