@@ -5,12 +5,15 @@ import { createRegistry } from '@reg/registry';
 import { createFakeClock } from '@reg/registry/testing';
 import type { RegistrationBody } from '@reg/schema';
 import mongoose from 'mongoose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type Mongod, startMongod } from '../../../tests/support/mongod.ts';
+import { hasMongod, type Mongod, startMongod } from '../../../tests/support/mongod.ts';
+import { skipWithout } from '../../../tests/support/part.ts';
 import { collectionsOf, type TombstoneDocument } from './documents.ts';
 import { createIntents, type IntendedOperation } from './intents.ts';
 import { openMongoStore } from './mongo-store.ts';
+
+const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
 
 let mongod: Mongod;
 
