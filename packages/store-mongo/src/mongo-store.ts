@@ -121,7 +121,7 @@ async function openStore(
   });
   const database: Database =
     kind === 'replica set'
-      ? openReplicaSet({ connection, db, collections, writer })
+      ? openReplicaSet({ connection, db, collections, writer, clock, log: say })
       : openStandalone({ connection, db, collections, writer, clock, databaseNow, log: say });
 
   /** Everything at one moment, and then whatever comes after that moment. */
