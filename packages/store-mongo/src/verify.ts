@@ -1,5 +1,5 @@
 // Reads a whole database and changes nothing: what is in it that a registry would leave alone, or that does not
-// agree with itself.
+// agree with itself, and which collections and indexes lack or are not as they must be.
 import { createView } from '@reg/registry';
 import type { mongo } from 'mongoose';
 import { connect } from './connect.ts';
@@ -10,6 +10,7 @@ import { createServiceReader } from './instance-document.ts';
 import { createMirror } from './mirror.ts';
 import { readEverything } from './read-everything.ts';
 import { startFault } from './start-fault.ts';
+import { findStructureFaults } from './structure.ts';
 
 export interface Verified {
   /** Documents that were read. */
@@ -35,7 +36,7 @@ export async function verifyMongoStore(url: string): Promise<Verified> {
         leases,
         tombstones: tombstones.length,
       },
-      findings: findingsIn(documents),
+      findings: [...(await findStructureFaults(db, kind)), ...findingsIn(documents)],
     };
   } catch (cause) {
     throw startFault(cause, url);
