@@ -50,7 +50,7 @@ function faultsOfCollection(info: mongo.CollectionInfo | undefined, isFollowed: 
 }
 
 /** Whatever its name is, an index is the one that is needed where it is of the same fields. */
-export function indexFaults(there: readonly Index[], needed: readonly Index[]): Fault[] {
+function indexFaults(there: readonly Index[], needed: readonly Index[]): Fault[] {
   const isOf = (key: object) => (index: Index) =>
     isDeepStrictEqual(Object.entries(index.key), Object.entries(key));
   const lacking = needed.flatMap((index): Fault[] => {
