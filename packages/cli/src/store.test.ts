@@ -191,6 +191,8 @@ test.skipIf(skipped)(
     const { stdout } = await reg('config', 'up', '--json', '--store', urlAt('ada'));
     const health = JSON.stringify(await healthOf(running.registry));
     expect(program.stdout() + program.stderr() + stdout + health).not.toContain(password);
+    // Whoever may only read sees collections and indexes too.
+    expect(await reg('verify', '--store', urlAt('reader'))).toMatchObject({ code: 0, stdout: '' });
   },
 );
 

@@ -20,10 +20,19 @@ export interface PathGrant {
 /** Fields of a definition that differ; the order of roles and their repetition mean nothing. */
 export function differingFields(current: ServiceDefinition, wanted: ServiceDefinition): string[] {
   const fields: string[] = [];
-  if (canonicalPath(current.url) !== canonicalPath(wanted.url)) fields.push('url');
-  if (rolesKey(current.authorizedRoles) !== rolesKey(wanted.authorizedRoles)) fields.push('authorizedRoles');
+  if (!isSamePath(current.url, wanted.url)) fields.push('url');
+  if (!areSameRoles(current.authorizedRoles, wanted.authorizedRoles)) fields.push('authorizedRoles');
   if (current.access !== wanted.access) fields.push('access');
   return fields;
+}
+
+// Nearly always they are spelled the same, and 100,000 instances are compared when a store starts.
+const isSamePath = (one: string, other: string) =>
+  one === other || canonicalPath(one) === canonicalPath(other);
+
+function areSameRoles(one: AuthorizedRoles, other: AuthorizedRoles): boolean {
+  if (Array.isArray(one) && Array.isArray(other) && one.length + other.length === 0) return true;
+  return rolesKey(one) === rolesKey(other);
 }
 
 function rolesKey(roles: AuthorizedRoles): string {

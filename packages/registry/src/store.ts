@@ -58,7 +58,7 @@ export interface View {
   /** Slug → the service that holds it. */
   readonly slugs: ReadonlyMap<string, string>;
   /** Canonical address → who lists it. */
-  readonly addresses: ReadonlyMap<string, ReadonlySet<InstanceKey>>;
+  readonly addresses: ReadonlyMap<string, readonly InstanceKey[]>;
 }
 
 /** Another writer came between: nothing was written, and the view holds by now what it did. Decide again. */

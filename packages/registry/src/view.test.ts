@@ -73,7 +73,7 @@ test('an address is held until the last of its holders lets go; other spellings 
   apply(0, { ...register, service: 'orders', instance: at('http://host.test/a') });
   expect([...view.addresses.keys()]).toEqual(['http://host.test/a']);
   apply(0, unregistered('one'));
-  expect(view.addresses.get('http://host.test/a')?.size).toBe(1);
+  expect(view.addresses.get('http://host.test/a')).toHaveLength(1);
   apply(0, { ...register, kind: 'instance-updated', service: 'orders', instance: at('http://host.test/b') });
   expect([...view.addresses.keys()]).toEqual(['http://host.test/b']);
 });

@@ -24,35 +24,49 @@ interface MutableService {
 
 /** What a store kept, to begin with. */
 export interface KeptState {
-  readonly definitions: Iterable<ServiceDefinition>;
-  readonly instances: Iterable<{
-    readonly service: string;
-    readonly instance: Instance;
-    readonly supersededRuns: readonly string[];
-  }>;
+  /** What changes made of it. It is taken over, not copied: nobody else uses it from then on. */
+  readonly view: MutableView;
+  /** Of those listed that have any. */
+  readonly supersededRuns: ReadonlyMap<InstanceKey, readonly string[]>;
   readonly tombstones: Iterable<readonly [InstanceKey, Lease]>;
 }
 
+/** All that a view consists of. */
+interface Held {
+  readonly services: Map<string, MutableService>;
+  readonly leases: Map<InstanceKey, Lease>;
+  readonly tombstones: Map<InstanceKey, Lease>;
+  readonly emptySince: Map<string, number>;
+  readonly paths: Map<string, string>;
+  readonly slugs: Map<string, string>;
+  readonly addresses: Map<string, readonly InstanceKey[]>;
+}
+
 export interface MutableView extends View {
+  /** For whoever takes it over. */
+  readonly held: Held;
   /** @param now by this process's clock: leases begin anew from it */
   apply(changeSet: ChangeSet, now: number): void;
   /** The position moves by what changes nothing here. */
   advance(revision: number): void;
-  /** Everything as a store kept it: every lease gets one full period of grace. */
-  restore(position: Position, kept: KeptState, now: number): void;
+  /** Everything as a store kept it; a lease is given the period of grace that it was built with. */
+  restore(position: Position, kept: KeptState): void;
   /** @returns false where nobody holds that generation any more */
   renew(renewal: Renewal): boolean;
 }
 
 export function createView(start: Position): MutableView {
   let position = start;
-  const services = new Map<string, MutableService>();
-  const leases = new Map<InstanceKey, Lease>();
-  const tombstones = new Map<InstanceKey, Lease>();
-  const emptySince = new Map<string, number>();
-  const paths = new Map<string, string>();
-  const slugs = new Map<string, string>();
-  const addresses = new Map<string, Set<InstanceKey>>();
+  let held: Held = {
+    services: new Map(),
+    leases: new Map(),
+    tombstones: new Map(),
+    emptySince: new Map(),
+    paths: new Map(),
+    slugs: new Map(),
+    addresses: new Map(),
+  };
+  let { services, leases, tombstones, emptySince, paths, slugs, addresses } = held;
 
   function define(definition: ServiceDefinition, at: number): void {
     const known = services.get(definition.name);
@@ -88,24 +102,22 @@ export function createView(start: Position): MutableView {
     if (before) freeAddresses(key, before);
     instances?.set(instance.instanceId, instance);
     emptySince.delete(service);
-    for (const { url } of instance.endpoints) holdersOf(canonicalAddress(url)).add(key);
+    for (const { url } of instance.endpoints) holdAddress(canonicalAddress(url), key);
     leases.set(key, leaseOf(leases.get(key) ?? tombstones.get(key), instance, at));
     tombstones.delete(key);
   }
 
-  function holdersOf(address: string): Set<InstanceKey> {
-    const known = addresses.get(address);
-    if (known) return known;
-    const holders = new Set<InstanceKey>();
-    addresses.set(address, holders);
-    return holders;
+  /** Nearly always one has it, who may have it twice: for two methods. */
+  function holdAddress(address: string, key: InstanceKey): void {
+    const holders = addresses.get(address) ?? [];
+    if (!holders.includes(key)) addresses.set(address, [...holders, key]);
   }
 
   function freeAddresses(key: InstanceKey, { endpoints }: Instance): void {
     for (const address of endpoints.map(({ url }) => canonicalAddress(url))) {
-      const holders = addresses.get(address);
-      holders?.delete(key);
-      if (holders?.size === 0) addresses.delete(address);
+      const others = (addresses.get(address) ?? []).filter((holder) => holder !== key);
+      if (others.length > 0) addresses.set(address, others);
+      else addresses.delete(address);
     }
   }
 
@@ -156,13 +168,30 @@ export function createView(start: Position): MutableView {
     get position() {
       return position;
     },
-    services,
-    leases,
-    tombstones,
-    emptySince,
-    paths,
-    slugs,
-    addresses,
+    get held() {
+      return held;
+    },
+    get services() {
+      return services;
+    },
+    get leases() {
+      return leases;
+    },
+    get tombstones() {
+      return tombstones;
+    },
+    get emptySince() {
+      return emptySince;
+    },
+    get paths() {
+      return paths;
+    },
+    get slugs() {
+      return slugs;
+    },
+    get addresses() {
+      return addresses;
+    },
     apply({ revision, changes }, now) {
       for (const change of changes) applyOne(change, now);
       forgetOldTombstones(now);
@@ -171,15 +200,15 @@ export function createView(start: Position): MutableView {
     advance(revision) {
       position = { epoch: position.epoch, revision };
     },
-    restore(at, { definitions, instances, tombstones: buried }, now) {
-      for (const map of [services, leases, tombstones, emptySince, paths, slugs, addresses]) map.clear();
-      for (const definition of definitions) define(definition, now);
-      for (const { service, instance, supersededRuns } of instances) {
-        list(service, instance, now);
-        const key = instanceKey({ service, id: instance.instanceId });
-        const lease = leases.get(key);
-        if (lease) leases.set(key, { ...lease, supersededRuns });
+    restore(at, { view, supersededRuns, tombstones: buried }) {
+      held = view.held;
+      ({ services, leases, tombstones, emptySince, paths, slugs, addresses } = held);
+      for (const [key, lease] of leases) {
+        const runs = supersededRuns.get(key) ?? [];
+        if (runs.length + lease.supersededRuns.length === 0) continue;
+        leases.set(key, { ...lease, supersededRuns: runs });
       }
+      tombstones.clear();
       for (const [key, lease] of buried) if (!leases.has(key)) tombstones.set(key, lease);
       position = at;
     },

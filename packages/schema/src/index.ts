@@ -46,7 +46,14 @@ export {
   regError,
   toProblem,
 } from './problem.ts';
-export { type Registration, type RegistrationBody, registration, registrationBody } from './registration.ts';
+export {
+  type OwnRegistration,
+  ownRegistration,
+  type Registration,
+  type RegistrationBody,
+  registration,
+  registrationBody,
+} from './registration.ts';
 export {
   namesService,
   type RegistryClaims,

@@ -30,7 +30,7 @@ export const registration = z
       .min(1, 'must name an endpoint')
       .max(16, 'must have at most 16 endpoints')
       .refine(
-        (all) => new Set(all.map(({ type, url }) => `${type} ${url}`)).size === all.length,
+        (all) => all.length < 2 || new Set(all.map(({ type, url }) => `${type} ${url}`)).size === all.length,
         'must not name an endpoint twice',
       ),
     /** Its endpoints are asked in parallel and their JSON is merged into one object, later keys winning. */
@@ -104,5 +104,17 @@ export const registrationBody = z
   .superRefine(rolesFitAccess)
   .superRefine(partsFitMerge);
 
+const {
+  name: _name,
+  url: _url,
+  authorizedRoles: _authorizedRoles,
+  access: _access,
+  ...ownShape
+} = registration.shape;
+
+/** A registration without what all instances of a service share: for who knows that part to be right. */
+export const ownRegistration = z.strictObject(ownShape).superRefine(partsFitMerge);
+
+export type OwnRegistration = z.infer<typeof ownRegistration>;
 export type Registration = z.infer<typeof registration>;
 export type RegistrationBody = z.infer<typeof registrationBody>;

@@ -10,6 +10,9 @@ const startWithinMs = 10_000;
 const askedEveryMs = 2_000;
 const answersWithinMs = 3_000;
 
+/** What the server calls our connections. */
+export const appName = 'reg';
+
 export interface Connected {
   readonly connection: Connection;
   readonly db: mongo.Db;
@@ -20,7 +23,7 @@ export interface Connected {
 export async function connect(url: string, signal?: AbortSignal): Promise<Connected> {
   parseStoreUrl(url);
   const opening = mongoose.createConnection(url, {
-    appName: 'reg',
+    appName,
     serverSelectionTimeoutMS: startWithinMs,
     heartbeatFrequencyMS: askedEveryMs,
     connectTimeoutMS: answersWithinMs,

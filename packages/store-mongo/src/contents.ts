@@ -1,8 +1,9 @@
 // What a collection held when it was last looked at: a hash per document, so that a hand edit is found by
 // comparing. Bounded by the number of documents, not by their size.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { mongo } from 'mongoose';
 import { idText } from './instance-document.ts';
+import { type Batches, batchSize, readBatches } from './read-batches.ts';
 
 type RawDocument = Readonly<Record<string, unknown>>;
 
@@ -14,7 +15,7 @@ interface Found<Id> {
 
 export interface Contents<Id> {
   /** Forgets all and reads all. */
-  load(): Promise<RawDocument[]>;
+  load<Read>(read: (document: RawDocument) => Read): Promise<Read[]>;
   /** This registry left it so. @returns it as the database gives it back */
   note(id: Id, document: object | undefined): RawDocument | undefined;
   /** Reads all, and tells nothing yet. @returns what else changed than was noted since: first what is gone */
@@ -27,11 +28,9 @@ interface Entry<Id> {
   look: number;
 }
 
-const batchSize = 1_000;
-
 /** A collection whose documents are read as bytes. */
 interface Readable {
-  find(filter: object, options: { raw: true; batchSize: number }): AsyncIterable<unknown>;
+  find(filter: object, options: { raw: true; batchSize: number }): Batches<unknown>;
 }
 
 export function createContents<Id>(collection: Readable): Contents<Id> {
@@ -43,31 +42,31 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
 
   function put(id: Id, bytes: Uint8Array): void {
     drop(id);
-    const hash = hashOf(bytes);
-    hashes.set(idText(id), hash);
-    entries.set(hash, { id, look: looks });
+    const key = hashOf(bytes);
+    hashes.set(idText(id), key);
+    entries.set(key, { id, look: looks });
   }
 
   function drop(id: Id): void {
-    const hash = hashes.get(idText(id));
-    if (hash === undefined) return;
+    const key = hashes.get(idText(id));
+    if (key === undefined) return;
     hashes.delete(idText(id));
-    entries.delete(hash);
+    entries.delete(key);
   }
 
-  const readRaw = () => collection.find({}, { raw: true, batchSize });
+  const readRaw = (take: (bytes: Uint8Array) => void) =>
+    readBatches(collection.find({}, { raw: true, batchSize }), (raw: unknown) => take(raw as Uint8Array));
 
   return {
-    async load() {
+    async load(read) {
       entries.clear();
       hashes.clear();
-      const documents: RawDocument[] = [];
-      for await (const raw of readRaw()) {
-        const bytes = raw as Uint8Array;
+      const documents: ReturnType<typeof read>[] = [];
+      await readRaw((bytes) => {
         const document = parse(bytes);
         put(document._id as Id, bytes);
-        documents.push(document);
-      }
+        documents.push(read(document));
+      });
       return documents;
     },
     note(id, document) {
@@ -85,15 +84,15 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
       const since = new Set<string>();
       noted = since;
       const changed: { id: Id; bytes: Uint8Array; document: RawDocument }[] = [];
-      for await (const raw of readRaw()) {
-        const bytes = raw as Uint8Array;
+      await readRaw((bytes) => {
         const known = entries.get(hashOf(bytes));
-        if (known) known.look = looks;
-        else {
-          const document = parse(bytes);
-          changed.push({ id: document._id as Id, bytes, document });
+        if (known) {
+          known.look = looks;
+          return;
         }
-      }
+        const document = parse(bytes);
+        changed.push({ id: document._id as Id, bytes, document });
+      });
       return () => {
         const there = new Set(changed.map(({ id }) => idText(id)));
         const gone = [...entries.values()].filter(
@@ -114,4 +113,4 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
 const parse = (bytes: Uint8Array): RawDocument =>
   mongo.BSON.deserialize(bytes, { validation: { utf8: false } });
 
-const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
+const hashOf = (bytes: Uint8Array): string => hash('sha256', bytes, 'base64');

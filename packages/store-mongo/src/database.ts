@@ -2,6 +2,7 @@
 // transactions, a standalone server neither. Both tell the same steps, so the store is one.
 import type { Raced } from '@reg/registry';
 import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
+import type { ReadService } from './instance-document.ts';
 import type { DocumentEvent } from './mirror.ts';
 import type { Operation, WriteName } from './plan.ts';
 
@@ -19,7 +20,7 @@ export interface Step {
 export interface Everything {
   readonly epoch: string;
   readonly revision: number;
-  readonly services: readonly Readonly<Record<string, unknown>>[];
+  readonly services: readonly ReadService[];
   readonly definitions: readonly DefinitionDocument[];
   readonly tombstones: readonly TombstoneDocument[];
 }

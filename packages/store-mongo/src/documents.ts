@@ -1,7 +1,7 @@
 // The collections, as people and other programs see them. `services` keeps the shape of the original series;
 // what only the registry needs is under `reg`.
 import type { AuthorizedRoles, Endpoint, Instance, LeaseSetting, ServiceDefinition } from '@reg/schema';
-import { type Connection, type mongo, Schema } from 'mongoose';
+import { type mongo, Schema } from 'mongoose';
 
 /** What the registry keeps of an instance beside what it says of itself. */
 export interface InstanceNotes {
@@ -103,7 +103,7 @@ const options = { versionKey: false, strict: false, autoIndex: false, autoCreate
 const mixed = Schema.Types.Mixed;
 const dayS = 86_400;
 
-const schemas = {
+export const schemas = {
   services: new Schema(
     { _id: mixed, name: String, url: String, endpoints: mixed, authorizedRoles: mixed },
     options,
@@ -126,30 +126,24 @@ const schemas = {
   state: new Schema({ _id: String }, options),
 };
 
+export type CollectionName = keyof typeof schemas;
+
 /** Collections whose changes are followed, with what was there before and after each. */
-const followed = ['services', 'definitions'] as const;
+export const followed: readonly CollectionName[] = ['services', 'definitions'];
+
+/** Beside that of `_id`, which every collection has. */
+export function indexesOf(collection: CollectionName) {
+  return schemas[collection].indexes().map(([key, { unique, expireAfterSeconds }]) => ({
+    name: Object.entries(key)
+      .map(([field, direction]) => `${field}_${direction}`)
+      .join('_'),
+    key,
+    ...(unique !== undefined && { unique }),
+    ...(expireAfterSeconds !== undefined && { expireAfterSeconds }),
+  }));
+}
 
 export type Collections = ReturnType<typeof collectionsOf>;
-
-/**
- * Makes the collections and indexes that are not there yet.
- * @param options.changeStream with what was there before and after each change, which no standalone server keeps
- * @throws what the database says
- */
-export async function prepareCollections(
-  connection: Connection,
-  { changeStream }: { readonly changeStream: boolean },
-): Promise<void> {
-  for (const [name, schema] of Object.entries(schemas)) {
-    const model = connection.model(name, schema, name);
-    await model.createCollection();
-    await model.createIndexes();
-  }
-  if (!changeStream) return;
-  for (const collMod of followed) {
-    await connection.db?.command({ collMod, changeStreamPreAndPostImages: { enabled: true } });
-  }
-}
 
 export function collectionsOf(db: mongo.Db) {
   return {

@@ -23,7 +23,7 @@ const instance = (instanceId: string, port: number, generation = 1): Instance =>
   registeredAt: 0,
 });
 
-const listed = (service: string, one: Instance) => ({ service, instance: one, supersededRuns: [] });
+const listed = (service: string, one: Instance) => ({ service, instance: one });
 
 const good: Documents = {
   definitions: [definition('tickets'), definition('orders')],

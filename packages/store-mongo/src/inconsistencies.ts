@@ -1,20 +1,22 @@
 // What does not agree with itself among documents that each can be read: pure.
-import { canonicalPath, type KeptState } from '@reg/registry';
-import { canonicalAddress, type ServiceDefinition, slug } from '@reg/schema';
-import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
+import { canonicalPath } from '@reg/registry';
+import { canonicalAddress, type Instance, type ServiceDefinition, slug } from '@reg/schema';
+import type { CollectionName, DefinitionDocument, TombstoneDocument } from './documents.ts';
 import { documentId } from './instance-document.ts';
 
 /** One thing that is wrong in the database. */
 export interface Finding {
-  readonly collection: 'services' | 'definitions';
-  /** Of the document, as text. */
+  readonly collection: CollectionName;
+  /** Of the document, as text; empty where it is the collection as a whole, or an index of it. */
   readonly id: string;
-  /** Empty where it is the document as a whole. */
+  /** Empty where it is the document, or the collection, as a whole. */
   readonly path: string;
   readonly message: string;
 }
 
-export interface Documents extends Pick<KeptState, 'instances'> {
+export interface Documents {
+  /** Those that are listed. */
+  readonly instances: Iterable<{ readonly service: string; readonly instance: Instance }>;
   readonly undefinedServices: readonly ServiceDefinition[];
   readonly definitions: readonly DefinitionDocument[];
   readonly tombstones: readonly TombstoneDocument[];

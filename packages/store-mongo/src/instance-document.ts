@@ -1,14 +1,15 @@
 // An instance as a document, and back. What was inserted by hand is read by the same schema as what comes
 // over HTTP; what does not fit is a fault with its path, never an error.
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import {
-  access,
   generation,
   type Instance,
   instance,
   instanceId,
   leaseSetting,
-  type Registration,
+  type OwnRegistration,
+  ownRegistration,
   registration,
   runId,
   type ServiceDefinition,
@@ -16,6 +17,8 @@ import {
 import { mongo } from 'mongoose';
 import * as z from 'zod';
 import type { DocumentId, InstanceNotes, ServiceDocument } from './documents.ts';
+
+type RawDocument = Readonly<Record<string, unknown>>;
 
 /** Of a document that the registry wrote, whoever edited it since. */
 const notes = z.object({
@@ -37,14 +40,23 @@ export interface ReadInstance {
   readonly definition: ServiceDefinition;
   readonly instance: Instance;
   /** Undefined: inserted by hand. */
-  readonly notes: InstanceNotes | undefined;
+  readonly notes: KeptNotes | undefined;
 }
+
+/** What is not said by the instance itself. */
+type KeptNotes = Pick<InstanceNotes, 'supersededRuns' | 'write' | 'reason'>;
 
 /** Why a document is left alone. */
 export interface DocumentFault {
   /** `endpoints.0.url`; empty where it is the document as a whole. */
   readonly path: string;
   readonly message: string;
+}
+
+/** A document of `services`, and what it says. */
+export interface ReadService {
+  readonly id: DocumentId;
+  readonly read: ReadInstance | DocumentFault;
 }
 
 /** Who made it by hand ends it by hand. */
@@ -107,25 +119,63 @@ export function toDocument(
   };
 }
 
+/**
+ * Reads documents of `services` as they come, so that none of them need be kept whole. What the instances of a
+ * service share is checked where it first comes, and is one object for all that say the same.
+ */
+export function createServiceReader(): (document: RawDocument) => ReadService {
+  const definitions = new Map<unknown, ServiceDefinition>();
+
+  function read(document: RawDocument): ReadInstance | DocumentFault {
+    const known = definitions.get(document.name);
+    const again = known && readOfService(document, known);
+    if (again) return again;
+    const said = readDocument(document);
+    if (!isFault(said)) definitions.set(document.name, said.definition);
+    return said;
+  }
+  return (document) => ({ id: document._id as DocumentId, read: read(document) });
+}
+
+/** @returns undefined where it does not say of the service what `known` does, or is at fault: read it whole */
+function readOfService(document: RawDocument, known: ServiceDefinition): ReadInstance | undefined {
+  const { _id, __v, reg, name, url, authorizedRoles, access: who = 'token', ...own } = document;
+  if (url !== known.url || who !== known.access) return undefined;
+  if (!isDeepStrictEqual(authorizedRoles, known.authorizedRoles)) return undefined;
+  const fits = ownRegistration.safeParse(withoutIds(own));
+  if (!fits.success) return undefined;
+  const read = readNoted(document, known, fits.data);
+  return isFault(read) ? undefined : read;
+}
+
 /** @returns what it says, or why it says nothing */
-export function readDocument(document: Readonly<Record<string, unknown>>): ReadInstance | DocumentFault {
+export function readDocument(document: RawDocument): ReadInstance | DocumentFault {
   const { _id, __v, reg, ...said } = document;
   const fits = registration.safeParse(withoutIds(said));
   if (!fits.success) return faultOf(fits.error);
-  const noted = reg === undefined ? undefined : notes.safeParse(reg);
-  if (noted && !noted.success) return faultOf(noted.error, 'reg');
-  const id = instanceId.safeParse(noted?.data.id ?? fits.data.instanceId ?? idText(_id));
-  if (!id.success) return faultOf(id.error, '_id');
-  return {
-    definition: definitionOf(fits.data),
-    instance: noted ? instanceOf(fits.data, noted.data) : handMade(fits.data, id.data),
-    notes: noted?.data,
-  };
+  const { name, url, authorizedRoles, access: who = 'token', ...own } = fits.data;
+  return readNoted(document, { name, url, authorizedRoles, access: who }, own);
+}
+
+function readNoted(
+  { _id, reg }: RawDocument,
+  definition: ServiceDefinition,
+  own: OwnRegistration,
+): ReadInstance | DocumentFault {
+  if (reg === undefined) {
+    const id = instanceId.safeParse(own.instanceId ?? idText(_id));
+    if (!id.success) return faultOf(id.error, '_id');
+    return { definition, instance: handMade(own, id.data), notes: undefined };
+  }
+  const noted = notes.safeParse(reg);
+  if (!noted.success) return faultOf(noted.error, 'reg');
+  return { definition, instance: instanceOf(own, noted.data), notes: kept(noted.data) };
 }
 
 /** Libraries of old gave every part of a list an `_id`. */
-function withoutIds({ endpoints, ...said }: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  if (!Array.isArray(endpoints)) return { endpoints, ...said };
+function withoutIds(said: RawDocument): RawDocument {
+  const { endpoints } = said;
+  if (!Array.isArray(endpoints) || !endpoints.some(hasId)) return said;
   return {
     ...said,
     endpoints: endpoints.map((endpoint: unknown) => {
@@ -136,12 +186,10 @@ function withoutIds({ endpoints, ...said }: Readonly<Record<string, unknown>>): 
   };
 }
 
-function definitionOf({ name, url, authorizedRoles, access: who }: Registration): ServiceDefinition {
-  return { name, url, authorizedRoles, access: who ?? access.enum.token };
-}
+const hasId = (endpoint: unknown) => typeof endpoint === 'object' && endpoint !== null && '_id' in endpoint;
 
 function instanceOf(
-  said: Registration,
+  said: OwnRegistration,
   { id, state, lease, runId: run, registrant, registeredAt, ...noted }: InstanceNotes,
 ): Instance {
   return {
@@ -156,7 +204,14 @@ function instanceOf(
   };
 }
 
-function handMade(said: Registration, id: string): Instance {
+const none: readonly string[] = [];
+
+function kept({ supersededRuns, write, reason }: InstanceNotes): KeptNotes {
+  const runs = supersededRuns.length === 0 ? none : supersededRuns;
+  return { supersededRuns: runs, write, ...(reason !== undefined && { reason }) };
+}
+
+function handMade(said: OwnRegistration, id: string): Instance {
   return {
     instanceId: id,
     generation: handMadeGeneration,
@@ -168,17 +223,13 @@ function handMade(said: Registration, id: string): Instance {
 }
 
 function ofItself({
-  name,
-  url,
-  authorizedRoles,
-  access: _access,
   instanceId: _id,
   runId: _run,
   generation: _generation,
   redefine,
   lease,
   ...rest
-}: Registration) {
+}: OwnRegistration) {
   return rest;
 }
 

@@ -117,6 +117,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
   /** Of two made by hand the one of the lower `_id` is listed, whichever is read first. @returns what hinders it */
   function clearTheWay(id: DocumentId, read: ReadInstance): DocumentFault | undefined {
     const taken = takenFrom(id, read);
+    if (taken.length === 0) return undefined;
     const seniors = taken.filter(
       ({ holder }) => read.notes || documents.get(holder)?.write !== undefined || holder < idText(id),
     );

@@ -3,10 +3,19 @@ import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
 import type { RegistrationBody } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type Mongod, type ReplicaSet, startMongod, startReplicaSet } from '../../../tests/support/mongod.ts';
+import {
+  hasMongod,
+  type Mongod,
+  type ReplicaSet,
+  startMongod,
+  startReplicaSet,
+} from '../../../tests/support/mongod.ts';
+import { skipWithout } from '../../../tests/support/part.ts';
 import { openMongoStore } from './mongo-store.ts';
+
+const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
 
 const servers = ['replica set', 'standalone'] as const;
 let replicaSet: ReplicaSet;

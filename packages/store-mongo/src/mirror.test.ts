@@ -20,7 +20,7 @@ function definedBy(write: string): DocumentEvent {
 function openMirror() {
   const view: MutableView = createView({ epoch: 'e', revision: 0 });
   const mirror = createMirror(view);
-  mirror.load([], [], []);
+  mirror.load({ services: [], definitions: [], tombstones: [] }, 0);
   let revision = 0;
   const follow = (event: DocumentEvent) =>
     mirror.follow([event], (change) => view.apply({ revision: ++revision, at: 0, changes: [change] }, 0));

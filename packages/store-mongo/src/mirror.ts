@@ -11,8 +11,9 @@ import {
 } from '@reg/registry';
 import type { Change } from '@reg/schema';
 import { createBooks, type KeptDocument, keyOf, type Waiting } from './books.ts';
+import type { Everything } from './database.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
-import { idText, isFault, type ReadInstance, readDocument } from './instance-document.ts';
+import { idText, isFault, type ReadInstance, type ReadService } from './instance-document.ts';
 import { createInterpreter, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 
@@ -37,9 +38,8 @@ export interface Mirror {
   invalidCount(): number;
   /** Takes everything anew. @returns what a view begins with */
   load(
-    services: readonly RawDocument[],
-    definitions: readonly DefinitionDocument[],
-    tombstones: readonly TombstoneDocument[],
+    everything: Pick<Everything, 'services' | 'definitions' | 'tombstones'>,
+    now: number,
   ): KeptState & Pick<Meaning, 'undefinedServices' | 'leftDefinitions'>;
   /**
    * @param apply shows a change to the view before the next event is read
@@ -56,6 +56,12 @@ export function createMirror(
   const books = createBooks();
   const { documents, idOf, invalid } = books;
 
+  function saysSomething(service: ReadService): service is Waiting {
+    const { id, read } = service;
+    if (isFault(read)) invalid.report(idText(id), read);
+    return !isFault(read);
+  }
+
   return {
     documentOf(key) {
       const id = idOf.get(key);
@@ -64,36 +70,25 @@ export function createMirror(
     definitionWrite: (service) => books.definitionWrites.get(service),
     invalid: invalid.list,
     invalidCount: () => invalid.size,
-    load(services, definitions, tombstones) {
+    load({ services, definitions, tombstones }, now) {
       books.clear();
       const view = createView({ epoch: '', revision: 0 });
       const reads: Waiting[] = [];
       const countOf = new Map<string, number>();
-      for (const document of services) {
-        const id = document._id as DocumentId;
-        const read = readDocument(document);
-        if (isFault(read)) {
-          invalid.report(idText(id), read);
-          continue;
-        }
-        reads.push({ id, read });
-        countOf.set(read.definition.name, (countOf.get(read.definition.name) ?? 0) + 1);
+      for (const service of services) {
+        if (!saysSomething(service)) continue;
+        const { name } = service.read.definition;
+        reads.push(service);
+        countOf.set(name, (countOf.get(name) ?? 0) + 1);
       }
-      const apply = (change: Change) => view.apply({ revision: 0, at: 0, changes: [change] }, 0);
+      const apply = (change: Change) => view.apply({ revision: 0, at: now, changes: [change] }, now);
       const reading = createInterpreter({ books, view, apply, othersOf: countOf });
       for (const document of definitions) reading.definitionPut(String(document._id), document);
       for (const { id, read } of inOrder(reads, view)) reading.instancePut(id, read);
       const { undefinedServices, leftDefinitions } = reading.end();
-      const runsOf = new Map(reads.map(({ read }) => [keyOf(read), read.notes?.supersededRuns ?? []]));
       return {
-        definitions: [...view.services.values()].map(({ definition }) => definition),
-        instances: [...view.services.values()].flatMap(({ definition: { name: service }, instances }) =>
-          [...instances.values()].map((instance) => ({
-            service,
-            instance,
-            supersededRuns: runsOf.get(instanceKey({ service, id: instance.instanceId })) ?? [],
-          })),
-        ),
+        view,
+        supersededRuns: runsBefore(reads),
         tombstones: tombstones.map((tombstone): [InstanceKey, Lease] => [
           instanceKey({ service: tombstone.service, id: tombstone.instanceId }),
           buriedLease(tombstone),
@@ -123,6 +118,15 @@ export function createMirror(
   };
 }
 
+function runsBefore(reads: readonly Waiting[]): Map<InstanceKey, readonly string[]> {
+  const runs = new Map<InstanceKey, readonly string[]>();
+  for (const { read } of reads) {
+    const { supersededRuns = [] } = read.notes ?? {};
+    if (supersededRuns.length > 0) runs.set(keyOf(read), supersededRuns);
+  }
+  return runs;
+}
+
 /** Who agrees with what is written down comes first, so that nobody takes its path meanwhile. */
 function inOrder(reads: readonly Waiting[], view: View): Waiting[] {
   const rankOf = ({ read: { definition, notes } }: Waiting) => {
@@ -130,10 +134,9 @@ function inOrder(reads: readonly Waiting[], view: View): Waiting[] {
     const agrees = current !== undefined && differingFields(current, definition).length === 0;
     return (agrees ? 0 : 2) + (notes ? 0 : 1);
   };
-  return reads
-    .map((one) => ({ one, rank: rankOf(one), text: idText(one.id) }))
-    .sort((a, b) => a.rank - b.rank || (a.text < b.text ? -1 : 1))
-    .map(({ one }) => one);
+  const ranks: Waiting[][] = [[], [], [], []];
+  for (const one of reads) ranks[rankOf(one)]?.push(one);
+  return ranks.flatMap((rank) => rank.sort((a, b) => (idText(a.id) < idText(b.id) ? -1 : 1)));
 }
 
 function buriedLease({

@@ -122,15 +122,15 @@ async function openStore(
   });
   const database: Database =
     kind === 'replica set'
-      ? openReplicaSet({ connection, db, collections, writer })
+      ? openReplicaSet({ connection, db, collections, writer, clock, log: say })
       : openStandalone({ connection, db, collections, writer, clock, databaseNow, log: say });
 
   /** Everything at one moment, and then whatever comes after that moment. */
   async function load(): Promise<void> {
-    const { epoch, revision, services, definitions, tombstones } = await database.load();
-    const { undefinedServices, leftDefinitions, ...kept } = mirror.load(services, definitions, tombstones);
+    const { epoch, revision, ...everything } = await database.load();
+    const { undefinedServices, leftDefinitions, ...kept } = mirror.load(everything, clock.now());
     const position = { epoch, revision };
-    view.restore(position, kept, clock.now());
+    view.restore(position, kept);
     changeLog.restart(position);
     const untold = [...ownWrites.values()]; // or told from here on
     unseen = undefined;

@@ -1,11 +1,20 @@
 // The lines of the original series, typed as they stand there into the shell that operators have.
 import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type Mongod, type ReplicaSet, startMongod, startReplicaSet } from '../../../tests/support/mongod.ts';
+import {
+  hasMongod,
+  type Mongod,
+  type ReplicaSet,
+  startMongod,
+  startReplicaSet,
+} from '../../../tests/support/mongod.ts';
 import { type Mongosh, openMongosh } from '../../../tests/support/mongosh.ts';
+import { skipWithout } from '../../../tests/support/part.ts';
 import { openMongoStore } from './mongo-store.ts';
+
+const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
 
 const servers = ['replica set', 'standalone'] as const;
 let replicaSet: ReplicaSet;

@@ -84,7 +84,7 @@ export function planWrite(
     const reason = 'reason' in change ? change.reason : undefined;
     const id = before?.id ?? documentId(service, instance.instanceId);
     const document = toDocument(id, definition, instance, { supersededRuns, write, at, reason });
-    const says = { definition, instance, notes: document.reg };
+    const says = { definition, instance, notes: { supersededRuns, write, reason } };
     return [
       before
         ? { kind: 'replace-instance', before, document, says }

@@ -2,28 +2,34 @@
 // between them and the changes that are followed from that moment.
 import type { mongo } from 'mongoose';
 import type { Everything } from './database.ts';
+import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
+import { createServiceReader } from './instance-document.ts';
+import { batchSize, readBatches } from './read-batches.ts';
 
 interface EverythingRead extends Omit<Everything, 'epoch' | 'revision'> {
   readonly atClusterTime: mongo.Timestamp;
 }
 
-const batchSize = 5_000;
-
 export async function readEverything(database: mongo.Db): Promise<EverythingRead> {
   const moment = await database.command({ find: 'state', limit: 1, readConcern: { level: 'snapshot' } });
   const atClusterTime: mongo.Timestamp = moment.cursor.atClusterTime;
   const readConcern = { level: 'snapshot', atClusterTime };
+  const open = (find: string) =>
+    database.runCursorCommand({ find, batchSize, readConcern }).setBatchSize(batchSize);
 
-  async function all<Document>(find: string): Promise<readonly Document[]> {
-    const cursor = database.runCursorCommand({ find, batchSize, readConcern });
-    cursor.setBatchSize(batchSize);
-    return (await cursor.toArray()) as readonly Document[];
-  }
+  const [services, definitions, tombstones] = await Promise.all([
+    readAll(open('services'), createServiceReader()),
+    readAll(open('definitions'), (document) => document as unknown as DefinitionDocument),
+    readAll(open('tombstones'), (document) => document as unknown as TombstoneDocument),
+  ]);
+  return { atClusterTime, services, definitions, tombstones };
+}
 
-  return {
-    atClusterTime,
-    services: await all('services'),
-    definitions: await all('definitions'),
-    tombstones: await all('tombstones'),
-  };
+async function readAll<Read>(
+  cursor: mongo.RunCommandCursor,
+  read: (document: mongo.Document) => Read,
+): Promise<readonly Read[]> {
+  const all: Read[] = [];
+  await readBatches(cursor, (document: mongo.Document) => all.push(read(document)));
+  return all;
 }

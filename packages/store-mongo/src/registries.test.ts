@@ -2,11 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { createRegistry, type Registry } from '@reg/registry';
 import { isRegError, type RegistrationBody } from '@reg/schema';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
+import { hasMongod, type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
+import { skipWithout } from '../../../tests/support/part.ts';
 import { count } from '../../../tests/support/size.ts';
 import { openMongoStore } from './mongo-store.ts';
+
+const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
 
 let replicaSet: ReplicaSet;
 

@@ -1,12 +1,15 @@
 // A replica set: writes are conditional or transactions, and everybody, the writer too, learns of them by the
 // change stream.
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '@reg/registry';
 import type { Connection, mongo } from 'mongoose';
 import { mongo as driver } from 'mongoose';
+import { endAbandonedTransactions } from './abandoned-transactions.ts';
 import { type ChangeFeed, openChangeFeed } from './change-feed.ts';
 import type { Database, Listener } from './database.ts';
-import { type Collections, prepareCollections } from './documents.ts';
+import type { Collections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
+import { prepareCollections } from './prepare-collections.ts';
 import { readEverything } from './read-everything.ts';
 import { revisionOf } from './revision.ts';
 import { within } from './within.ts';
@@ -17,12 +20,22 @@ export interface ReplicaSetOptions {
   readonly db: mongo.Db;
   readonly collections: Collections;
   readonly writer: Writer;
+  readonly clock: Clock;
+  readonly log: (line: string) => void;
 }
 
 /** What is seen takes milliseconds; where it takes longer, nobody knows. */
 const seenWithinMs = 10_000;
+const tidyEveryMs = 1_000;
 
-export function openReplicaSet({ connection, db, collections, writer }: ReplicaSetOptions): Database {
+export function openReplicaSet({
+  connection,
+  db,
+  collections,
+  writer,
+  clock,
+  log,
+}: ReplicaSetOptions): Database {
   const self = randomBytes(6).toString('hex');
   const barriers = new Map<string, { reached(): void; lost(cause: Error): void }>();
   let barrierCount = 0;
@@ -32,6 +45,9 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
   let epoch: string | undefined;
   let readAt: mongo.Timestamp | undefined;
   let feed: ChangeFeed | undefined;
+  let stopTidying: (() => void) | undefined;
+  let tidying = false;
+  let tidyFault: string | undefined;
 
   async function moveBarrier(): Promise<void> {
     const by = `${self}-${++barrierCount}`;
@@ -41,6 +57,22 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
       await within(seenWithinMs, seen, 'the database does not tell of its changes');
     } finally {
       barriers.delete(by);
+    }
+  }
+
+  /** A database that is away is told of by whoever writes; one that refuses this is told of here, once. */
+  async function tidy(): Promise<void> {
+    if (tidying) return;
+    tidying = true;
+    try {
+      await endAbandonedTransactions(connection.getClient());
+      tidyFault = undefined;
+    } catch (error) {
+      if (!(error instanceof driver.MongoServerError) || error.message === tidyFault) return;
+      tidyFault = error.message;
+      log(`transactions that a dead registry left are not ended before their minute: ${error.message}`);
+    } finally {
+      tidying = false;
     }
   }
 
@@ -56,6 +88,7 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
     },
     follow({ onStep, onLost, onBroken, onMended }: Listener) {
       if (readAt === undefined) throw new TypeError('nothing was loaded');
+      stopTidying ??= clock.every(tidyEveryMs, () => void tidy());
       // Where one moved before the documents were read, nobody tells of it any more.
       for (const { lost } of barriers.values()) lost(new Error('everything was read anew: ask again'));
       feed = openChangeFeed({
@@ -96,6 +129,7 @@ export function openReplicaSet({ connection, db, collections, writer }: ReplicaS
       return nextBarrier;
     },
     async close() {
+      stopTidying?.();
       await feed?.close();
     },
   };

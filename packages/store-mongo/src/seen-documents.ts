@@ -1,18 +1,16 @@
 // What a standalone server holds, as this registry has seen it: its own writes make the events that a change
 // stream would tell, and a look at everything finds what others did by hand.
 import { createContents } from './contents.ts';
+import type { Everything } from './database.ts';
 import type { Collections, DefinitionDocument, DocumentId } from './documents.ts';
-import { idText } from './instance-document.ts';
+import { createServiceReader, idText } from './instance-document.ts';
 import type { DocumentEvent } from './mirror.ts';
 import type { Operation } from './plan.ts';
 
 type RawDocument = Readonly<Record<string, unknown>>;
 
 export interface SeenDocuments {
-  load(): Promise<{
-    readonly services: readonly RawDocument[];
-    readonly definitions: readonly DefinitionDocument[];
-  }>;
+  load(): Promise<Pick<Everything, 'services' | 'definitions'>>;
   /** @returns call it in a turn of one's own: what changed since it was seen or written here */
   look(): Promise<() => readonly DocumentEvent[]>;
   /** After the operations were carried out. */
@@ -58,8 +56,8 @@ export function createSeenDocuments(collections: Collections): SeenDocuments {
   return {
     async load() {
       return {
-        services: await services.load(),
-        definitions: (await definitions.load()) as unknown as readonly DefinitionDocument[],
+        services: await services.load(createServiceReader()),
+        definitions: await definitions.load((document) => document as unknown as DefinitionDocument),
       };
     },
     async look() {

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { storeSuite } from '@reg/registry/testing';
-import { afterAll, beforeAll, describe, test } from 'vitest';
-import { type Mongod, startMongod } from '../../../tests/support/mongod.ts';
+import { afterAll, test as anywhere, beforeAll, describe } from 'vitest';
+import { hasMongod, type Mongod, startMongod } from '../../../tests/support/mongod.ts';
+import { skipWithout } from '../../../tests/support/part.ts';
 import { seedsUpTo } from '../../../tests/support/random.ts';
 import { count } from '../../../tests/support/size.ts';
 import { openMongoStore } from './mongo-store.ts';
+
+const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
 
 let mongod: Mongod;
 

@@ -4,7 +4,7 @@ import type { Clock, Raced } from '@reg/registry';
 import type { Connection, mongo } from 'mongoose';
 import { collectionIds } from './collection-ids.ts';
 import type { Database, Listener } from './database.ts';
-import { type Collections, prepareCollections } from './documents.ts';
+import type { Collections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
 import { createIntents, type IntendedOperation } from './intents.ts';
 import { isCurrent } from './is-current.ts';
@@ -12,8 +12,10 @@ import { createKeptRevision } from './kept-revision.ts';
 import { createLock, Lost, renewEveryMs } from './lock.ts';
 import type { DocumentEvent } from './mirror.ts';
 import type { Operation, WriteName } from './plan.ts';
+import { prepareCollections } from './prepare-collections.ts';
 import { createSeenDocuments } from './seen-documents.ts';
 import type { DatabaseNow } from './writable.ts';
+import { writeCounts } from './write-counts.ts';
 import { isRace, type Writer } from './writer.ts';
 
 export interface StandaloneOptions {
@@ -34,9 +36,12 @@ interface Joining {
   readonly fail: (cause: unknown) => void;
 }
 
-const lookEveryMs = 400;
-/** A look takes a quarter of the time at most, however much there is to look at. */
-const restPerLook = 3;
+const askEveryMs = 200;
+/** Whatever the server's counters say. */
+const lookAtLeastEveryMs = 60_000;
+/** Looks take a quarter of the time at most, however much there is to look at; who rested long looks at once. */
+const timePerLook = 4;
+const savedAtMostMs = 20_000;
 
 export function openStandalone({
   connection,
@@ -61,8 +66,11 @@ export function openStandalone({
   /** Something went wrong in the middle: what became of it is looked up before anything else is written. */
   let unsure = false;
   let looking = false;
-  let restUntil = 0;
+  let restUntil = Number.NEGATIVE_INFINITY;
   let lookFault: string | undefined;
+  /** What the server had counted before the last look, and when that was. */
+  let counted: string | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
 
   /** One after the other, whatever becomes of the one before. */
   function inTurn<Result>(job: () => Promise<Result>): Promise<Result> {
@@ -123,11 +131,16 @@ export function openStandalone({
     looking = true;
     const begunAt = clock.now();
     try {
+      const counts = await writeCounts(db);
+      const isQuiet = counts === counted && lookFault === undefined;
+      if (isQuiet && begunAt - lookedAt < lookAtLeastEveryMs) return;
       const found = await seen.look();
       await whileHeld(async () => {
         await checkCollections();
         tellFound(found);
       });
+      counted = counts;
+      lookedAt = begunAt;
       if (lookFault !== undefined) log('hand edits are seen again');
       lookFault = undefined;
     } catch (error) {
@@ -136,7 +149,7 @@ export function openStandalone({
       lookFault = fault;
     } finally {
       looking = false;
-      restUntil = clock.now() + restPerLook * (clock.now() - begunAt);
+      restUntil = Math.max(restUntil, begunAt - savedAtMostMs) + timePerLook * (clock.now() - begunAt);
     }
   }
 
@@ -232,7 +245,7 @@ export function openStandalone({
       };
       stops.push(
         clock.every(renewEveryMs, renew),
-        clock.every(lookEveryMs, () => void lookAround()),
+        clock.every(askEveryMs, () => void lookAround()),
       );
     },
     write(operations, name) {

@@ -1,13 +1,16 @@
 // Reads a whole database and changes nothing: what is in it that a registry would leave alone, or that does not
-// agree with itself.
+// agree with itself, and which collections and indexes lack or are not as they must be.
 import { createView } from '@reg/registry';
 import type { mongo } from 'mongoose';
 import { connect } from './connect.ts';
-import { collectionsOf, type DefinitionDocument, type TombstoneDocument } from './documents.ts';
+import type { Everything } from './database.ts';
+import { collectionsOf } from './documents.ts';
 import { type Finding, findInconsistencies } from './inconsistencies.ts';
+import { createServiceReader } from './instance-document.ts';
 import { createMirror } from './mirror.ts';
 import { readEverything } from './read-everything.ts';
 import { startFault } from './start-fault.ts';
+import { findStructureFaults } from './structure.ts';
 
 export interface Verified {
   /** Documents that were read. */
@@ -15,11 +18,7 @@ export interface Verified {
   readonly findings: readonly Finding[];
 }
 
-interface Documents {
-  readonly services: readonly Readonly<Record<string, unknown>>[];
-  readonly definitions: readonly DefinitionDocument[];
-  readonly tombstones: readonly TombstoneDocument[];
-}
+type Documents = Pick<Everything, 'services' | 'definitions' | 'tombstones'>;
 
 /** It takes no lock and writes nothing, so it may run beside any registry. @throws as `openMongoStore` does */
 export async function verifyMongoStore(url: string): Promise<Verified> {
@@ -37,7 +36,7 @@ export async function verifyMongoStore(url: string): Promise<Verified> {
         leases,
         tombstones: tombstones.length,
       },
-      findings: findingsIn(documents),
+      findings: [...(await findStructureFaults(db, kind)), ...findingsIn(documents)],
     };
   } catch (cause) {
     throw startFault(cause, url);
@@ -50,15 +49,19 @@ export async function verifyMongoStore(url: string): Promise<Verified> {
 async function readOneByOne(db: mongo.Db): Promise<Documents> {
   const { services, definitions, tombstones } = collectionsOf(db);
   return {
-    services: (await services.find().toArray()) as unknown as Documents['services'],
+    services: (await services.find().toArray()).map(createServiceReader()),
     definitions: await definitions.find().toArray(),
     tombstones: await tombstones.find().toArray(),
   };
 }
 
-function findingsIn({ services, definitions, tombstones }: Documents): Finding[] {
+function findingsIn(documents: Documents): Finding[] {
+  const { definitions, tombstones } = documents;
   const mirror = createMirror(createView({ epoch: '', revision: 0 }));
-  const { instances, undefinedServices } = mirror.load(services, definitions, tombstones);
+  const { view, undefinedServices } = mirror.load(documents, 0);
+  const instances = [...view.services].flatMap(([service, known]) =>
+    [...known.instances.values()].map((instance) => ({ service, instance })),
+  );
   return [
     ...mirror.invalid().map((fault): Finding => ({ collection: 'services', ...fault })),
     ...findInconsistencies({ instances, undefinedServices, definitions, tombstones }),
