@@ -1,22 +1,23 @@
-// The HTTP API: a request's way from its guard to its answer, the same for every operation. Why Express has no
-// part in it: docs/decisions/0017-an-api-without-a-framework.md. Rules are in ../registry.ts.
+// The HTTP API: a request's way from its guard to its answer, the same for every operation. What is hot finds its
+// way by itself, all else by Express (docs/decisions/0017-hot-operations-skip-express.md). Rules: ../registry.ts.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { type GatewayReasons, type OperationName, regError } from '@reg/schema';
+import type { GatewayReasons, OperationName } from '@reg/schema';
 import { createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
 import { createChangeStreams } from './change-streams.ts';
-import { type Asker, type Credentials, createCredentials } from './credentials.ts';
+import { type Credentials, createCredentials } from './credentials.ts';
 import { createEndings } from './endings.ts';
 import { guard } from './guard.ts';
-import { type Answer, type ChangesAnswer, createHandlers, type Handlers } from './handlers.ts';
+import { createHandlers, type Handlers } from './handlers.ts';
+import { createHotRoutes } from './hot-routes.ts';
 import { readInput } from './input.ts';
 import { type Log, logErrors } from './log.ts';
 import { problemAnswer } from './problem.ts';
 import { pathOf } from './query.ts';
 import { createReasonHandlers, healthAlone } from './reasons.ts';
 import { respond } from './respond.ts';
-import { createRoutes } from './routes.ts';
+import { createRouter } from './router.ts';
 
 interface ApiOptions {
   /** Who may call. @default everybody, on this machine alone: only a `Host` that is a loopback name is taken */
@@ -40,8 +41,8 @@ export interface AdminAppOptions extends ApiOptions {
 }
 
 /**
- * The registry's HTTP API: give it to `http.createServer`, or mount it in an Express app with `app.use`. It takes no writes from web pages of other origins, and without credentials only requests whose
- * `Host` is a loopback name.
+ * The registry's HTTP API: give it to `http.createServer`, or mount it in an Express app with `app.use`. It takes
+ * no writes from web pages of other origins, and without credentials only requests whose `Host` is a loopback name.
  * It does not limit heads, times or connections: `createRegistryServer` does.
  */
 export function registryApp(options: RegistryAppOptions): RequestListener {
@@ -62,6 +63,9 @@ export function adminApp({ gateway, ...options }: AdminAppOptions): RequestListe
   return apiOf(handlers, undefined, options);
 }
 
+/** Register, renew and look up: asked so often that the way through Express would be most of their cost. */
+const hot: readonly OperationName[] = ['register', 'renew', 'renewMany', 'listServices', 'getService'];
+
 /** Answers with what has a handler. */
 function apiOf(
   handlers: Partial<Handlers>,
@@ -71,19 +75,32 @@ function apiOf(
   const clock = createSystemClock();
   const askerOf = createCredentials(credentials);
   const endOf = createEndings(signal);
-  const routeOf = createRoutes(Object.keys(handlers) as OperationName[]);
+  const names = Object.keys(handlers) as OperationName[];
+  const hotRouteOf = createHotRoutes(hot.filter((name) => names.includes(name)));
   const hosts = credentials ? 'any' : 'loopback';
 
-  async function answer(request: IncomingMessage, response: ServerResponse, requestId: string) {
-    guard(request, sentTarget(request), hosts);
-    const { operations, parameters } = routeOf(pathOf(request.url ?? '')) ?? refusePath();
-    const name = operations.get(request.method ?? '') ?? refuseMethod(request, response, operations);
+  async function perform<Name extends OperationName>(
+    name: Name,
+    parameters: Readonly<Record<string, string>>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+  ): Promise<void> {
     const asker = askerOf(name, request); // before anything of a body is read
+    const input = await readInput(name, parameters, request, response);
     const all = handlers as Handlers; // only what it has is routed
-    const given = await perform(all, name, parameters, request, response, endOf, asker);
+    const given = await all[name](input, () => endOf(response), asker);
     if ('after' in given) await streamChanges?.(response, given, requestId);
     else respond(request, response, given, requestId);
   }
+
+  function fail(error: unknown, request: IncomingMessage, response: ServerResponse, requestId: string): void {
+    const problem = problemAnswer(error, requestId, log);
+    if (response.headersSent) response.destroy();
+    else respond(request, response, problem, requestId);
+  }
+
+  const router = createRouter(names, perform, fail);
 
   return async (request, response) => {
     const requestId = randomUUID();
@@ -95,44 +112,17 @@ function apiOf(
       log({ kind: 'access', requestId, method, path, status, ms: clock.now() - startedAt });
     });
     try {
-      await answer(request, response, requestId);
+      guard(request, sentTarget(request), hosts);
+      const route = hotRouteOf(request.method, pathOf(request.url ?? ''));
+      if (route) await perform(route.name, route.parameters, request, response, requestId);
+      else router(request, response, requestId);
     } catch (error) {
-      const problem = problemAnswer(error, requestId, log);
-      if (response.headersSent) response.destroy();
-      else respond(request, response, problem, requestId);
+      fail(error, request, response, requestId);
     }
   };
-}
-
-async function perform<Name extends OperationName>(
-  handlers: Handlers,
-  name: Name,
-  parameters: Readonly<Record<string, string>>,
-  request: IncomingMessage,
-  response: ServerResponse,
-  endOf: (response: ServerResponse) => AbortSignal,
-  asker: Asker,
-): Promise<Answer | ChangesAnswer> {
-  const input = await readInput(name, parameters, request, response);
-  return await handlers[name](input, () => endOf(response), asker);
 }
 
 /** Where an Express app mounts us, `url` is only what it left of it. */
 function sentTarget({ originalUrl, url = '' }: IncomingMessage & { originalUrl?: string }): string {
   return originalUrl ?? url;
-}
-
-function refusePath(): never {
-  throw regError('not_found', 'there is nothing at this path: see docs/http-api.md');
-}
-
-/** RFC 9110 §15.5.6: what is allowed is said. OPTIONS too is refused: nothing is offered to other origins. */
-function refuseMethod(
-  { method }: IncomingMessage,
-  response: ServerResponse,
-  operations: ReadonlyMap<string, OperationName>,
-): never {
-  const methods = [...operations.keys()].join(', ');
-  response.setHeader('Allow', methods);
-  throw regError('method_not_allowed', `${method} is not allowed here: ${methods}`);
 }

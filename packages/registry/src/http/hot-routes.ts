@@ -1,44 +1,39 @@
-// Which operation a request means, read off the contract. Paths are compared as they were sent: in one spelling
-// alone, so that nobody in front of us reads another one out of it.
+// The shortcut of hot operations past Express: the very path of the contract and the very method, as they were
+// sent. What is not exactly that is for Express to judge: another spelling, HEAD, what is not allowed, what is not.
 import { type OperationName, operations } from '@reg/schema';
 import { decoded } from './query.ts';
 
-export interface Route {
-  /** By method. */
-  readonly operations: ReadonlyMap<string, OperationName>;
+export interface HotRoute {
+  readonly name: OperationName;
   /** Parameters of the path, decoded. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
 interface Template {
-  readonly operations: Map<string, OperationName>;
+  readonly name: OperationName;
+  readonly method: string;
   /** `parameter`: whatever stands there, unless it is nothing. */
   readonly segments: readonly { readonly text: string; readonly isParameter: boolean }[];
 }
 
 /**
- * @returns finds the route of a path without its query; undefined: there is nothing.
+ * @returns finds the operation of a method and a path without its query; undefined: not one of these.
  * It throws `malformed_request` for a percent-encoding that cannot be decoded
  */
-export function createRoutes(names: readonly OperationName[]): (path: string) => Route | undefined {
-  const byPath = new Map<string, Template>();
+export function createHotRoutes(
+  names: readonly OperationName[],
+): (method: string | undefined, path: string) => HotRoute | undefined {
+  const byLength: Template[][] = [];
   for (const name of names) {
     const { method, path } = operations[name];
-    const template = byPath.get(path) ?? { operations: new Map(), segments: segmentsOf(path) };
-    byPath.set(path, template);
-    template.operations.set(method, name);
-    if (method === 'GET') template.operations.set('HEAD', name);
-  }
-  const byLength: Template[][] = [];
-  for (const template of byPath.values()) {
+    const template = { name, method, segments: segmentsOf(path) };
     const { length } = template.segments;
     byLength[length] = [...(byLength[length] ?? []), template];
   }
-
-  return (path) => {
+  return (method, path) => {
     const parts = path.split('/');
-    const template = byLength[parts.length]?.find((one) => fits(one, parts));
-    return template && { operations: template.operations, parameters: parametersOf(template, parts) };
+    const template = byLength[parts.length]?.find((one) => one.method === method && fits(one, parts));
+    return template && { name: template.name, parameters: parametersOf(template, parts) };
   };
 }
 
