@@ -70,6 +70,7 @@ export {
   publicPath,
   type ServiceDefinition,
   serviceDefinition,
+  wantedInstances,
 } from './service.ts';
 export type { DrainReply, RegisterReply, RenewReply } from './shapes.ts';
 export { slug } from './slug.ts';

@@ -39,6 +39,9 @@ export const access = z.enum(['token', 'public']);
 /** More moves than that in the life of one service are forgotten, the oldest first. */
 export const formerUrlsKept = 16;
 
+/** How many there should be, said by hand: it goes before what the policy says. */
+export const wantedInstances = z.int().min(0).max(1_000);
+
 /** What all instances of a service share. A registration that disagrees is a conflict. */
 export const serviceDefinition = z.strictObject({
   name: serviceName,
@@ -49,6 +52,8 @@ export const serviceDefinition = z.strictObject({
   formerUrls: z.array(publicPath).min(1).max(formerUrlsKept).optional(),
   /** Set on its own, never by a registration. */
   policy: servicePolicy.optional(),
+  /** Set on its own too. */
+  wanted: wantedInstances.optional(),
 });
 
 export type AuthorizedRoles = z.infer<typeof authorizedRoles>;
