@@ -116,12 +116,12 @@ export const scaling = z
     context.addIssue({ code: 'custom', path: ['max'], message: 'must not be less than min' });
   });
 
-/** Of the gateway's trip to one instance. */
+/** Of the gateway's trip to one instance. What is left out is as the gateway's own options have it. */
 export const timeouts = z.strictObject({
   connectMs: ms(1, 600_000).optional(),
   /** Until the head of the answer. */
   firstByteMs: ms(1, aDayMs).optional(),
-  /** Nothing passes either way. */
+  /** Nothing comes of the answer; of a WebSocket, nothing passes either way. @default no limit */
   idleMs: ms(1, aDayMs).optional(),
   /** The whole exchange. @default no limit */
   totalMs: ms(1, aDayMs).optional(),
@@ -150,7 +150,8 @@ export const policyDefaults = {
     coolDownDownMs: 60_000,
     pendingMs: 300_000,
   },
-  timeouts: { connectMs: 1_000, firstByteMs: 30_000, idleMs: 60_000 },
+  /** Of a gateway whose options say nothing else. */
+  timeouts: { connectMs: 2_000, firstByteMs: 30_000 },
 } as const;
 
 export type Check = z.infer<typeof check>;
