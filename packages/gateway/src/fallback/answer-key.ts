@@ -1,5 +1,5 @@
 // Whose a kept answer is. It belongs to the service, the target and the caller: subject and roles, and whatever
-// else tells callers apart that the gateway did not check itself (docs/decisions/0016).
+// else tells callers apart that the gateway did not check itself (docs/decisions/0018-whose-answer-a-kept-one-is.md).
 import { hash } from 'node:crypto';
 import type { GatewayRequest } from '../exchange.ts';
 import { headerValues } from '../headers/raw-headers.ts';
