@@ -52,6 +52,7 @@ describe('the last good answer', () => {
     [{ 'Cache-Control': 'max-age=0,must-revalidate' }],
     [{ 'Set-Cookie': 'a=b' }],
     [{ Vary: 'Accept, *' }],
+    [{ Vary: 'X-Reg-Subject' }],
     [{ 'Content-Type': 'text/event-stream' }],
     [{ 'X-Reg-Degraded': 'other; source=static' }],
   ] as Record<string, string>[][])('an answer with %j is not kept', async (headers = {}) => {
@@ -83,6 +84,35 @@ describe('the last good answer', () => {
     for (const path of ['', 'long', 'chunked', 'broken'])
       expect((await ask(one, `/tickets/${path}`)).status).toBe(502);
     expect(await ask(one, '/tickets/kept')).toMatchObject({ status: 200, text: 'short' });
+  });
+
+  // Story: browsers ask for what they have with If-None-Match. 304s left the kept answer to grow old, though the
+  // service had just said that it holds.
+  test('a 304 says that it still holds; one of another version does not', async () => {
+    let [time, etag, fails] = [0, '"1"', false];
+    await using upstream = await startUpstream((request, response) => {
+      if (fails) request.socket.destroy();
+      else if (request.headers['if-none-match'] === etag) response.writeHead(304, { ETag: etag }).end();
+      else response.writeHead(200, { ETag: etag }).end(`version ${etag}`);
+    });
+    await using one = await startGateway({ now: () => time });
+    one.catalog.add(service([{ kind: 'cache', maxAgeMs: 60_000 }]), { endpoints: [upstream.url] });
+    await one.follows();
+    const conditional = () => ask(one, '/tickets', { headers: { 'if-none-match': etag } });
+    await ask(one, '/tickets');
+    time += 50_000;
+    expect((await conditional()).status).toBe(304);
+    time += 50_000;
+    fails = true;
+    expect(await ask(one, '/tickets')).toMatchObject({
+      text: 'version "1"',
+      mark: 'tickets; source=cache; age=50',
+    });
+    [etag, fails] = ['"2"', false];
+    expect((await conditional()).status).toBe(304);
+    time += 20_000;
+    fails = true;
+    expect((await ask(one, '/tickets')).status).toBe(502);
   });
 
   test('it is passed on as it comes: the first piece is there before the last was sent', async () => {

@@ -23,6 +23,8 @@ export interface KeptAnswers {
     maxAgeMs: number,
     now: number,
   ): { readonly answer: KeptAnswer; readonly ageMs: number } | undefined;
+  /** The service says that it still holds (RFC 9111 §4.3.4): its age begins anew where that is the one meant. */
+  confirm(key: string, headers: RawHeaders, etag: string, now: number): void;
   /** Of all that is kept. */
   readonly bytes: number;
 }
@@ -69,6 +71,18 @@ export function createKeptAnswers(maxBytes: number): KeptAnswers {
       if (ageMs > maxAgeMs) return undefined;
       if (headers !== undefined) put(key, variants); // used last
       return { answer, ageMs };
+    },
+    confirm(key, headers, etag, now) {
+      const variants = kept.get(key);
+      const meant = variants?.find(
+        (one) => fits(one.varies, headers) && fieldText(one.headers, 'etag') === etag,
+      );
+      if (!variants || !meant) return;
+      const confirmed = { ...meant, keptAt: now, ageAtFirstMs: 0 };
+      put(
+        key,
+        variants.map((one) => (one === meant ? confirmed : one)),
+      );
     },
     get bytes() {
       return bytes;

@@ -1,5 +1,6 @@
 // Pure: may this answer be given again, to the same question, at a time when nobody can be asked? Who made it
 // says no by RFC 9111's words; where they leave a doubt, the answer is no.
+import { kindOf } from '../headers/field-kind.ts';
 import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
 
 /** Of an answer; a longer one passes and is not kept. */
@@ -24,7 +25,7 @@ export function mayKeep({ method, requestHeaders, status, headers }: KeepQuestio
   if (directives(requestHeaders).has('no-store')) return false;
   for (const directive of directives(headers)) if (refusing.has(directive)) return false;
   if (telltale.some((name) => headerValues(headers, name).length > 0)) return false;
-  if (varyNames(headers).includes('*')) return false;
+  if (!varyNames(headers).every(isOfTheCaller)) return false;
   const [length] = headerValues(headers, 'content-length');
   if (length === undefined && headerValues(headers, 'transfer-encoding').length === 0) return false; // whole? who knows
   if (length !== undefined && !(Number(length) <= maxKeptBytes)) return false;
@@ -38,6 +39,11 @@ export function varyNames(headers: RawHeaders): string[] {
   if (headerValues(headers, 'content-encoding').length > 0) names.add('accept-encoding');
   names.delete('');
   return [...names].sort();
+}
+
+/** `*` is none, and what only the gateway says to an upstream (`X-Reg-Subject`) is in no request to compare. */
+function isOfTheCaller(name: string): boolean {
+  return name !== '*' && (name === 'host' || kindOf(name) === 'plain');
 }
 
 /** Names alone: `private="set-cookie"` counts as `private`. */

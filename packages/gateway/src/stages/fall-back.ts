@@ -96,9 +96,15 @@ function keepInPassing(answer: Answer, options: FallbackOptions): Answer {
   const { status, headers, body } = answer;
   const source = fallback.use.find(({ kind }) => kind === 'cache');
   if (source?.kind !== 'cache' || !takes(fallback, exchange.request)) return answer;
-  if (!mayKeep({ method, requestHeaders, status, headers })) return answer;
+  const confirms = method === 'GET' && status === 304;
+  if (!confirms && !mayKeep({ method, requestHeaders, status, headers })) return answer;
   const key = answerKey(questionOf(source, options));
   if (key === undefined) return answer;
+  if (confirms) {
+    const etag = fieldText(headers, 'etag');
+    if (etag !== '') kept.confirm(key, requestHeaders, etag, dispatchOptions.now());
+    return answer;
+  }
   const keep = (content: Buffer) =>
     kept.keep(key, {
       headers: standInHeaders(headers),
