@@ -4,6 +4,7 @@ import net from 'node:net';
 import type { ServicePolicy } from '@reg/schema';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
+import { startProcess } from '../../../tests/support/process.ts';
 import {
   definitionOf,
   startGateway,
@@ -130,3 +131,32 @@ test('connectMs: connections are opened anew by the rule of now; what is under w
   finish();
   expect(await slow).toBe('whole');
 });
+
+/** It takes connections into its queue, two of them, and stands still: the next one is never answered. */
+const standsStill = `
+  const server = require('node:net').createServer();
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    console.log('port ' + server.address().port);
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
+  });
+`;
+
+test.each([{ connectMs: 50 }, { totalMs: 50 }])(
+  '%j: who does not take the connection is 504',
+  async (timeouts) => {
+    await using still = await startProcess('node', ['-e', standsStill]);
+    const port = Number((await still.printed(/port (\d+)/))[1]);
+    const queue = Array.from({ length: 4 }, () =>
+      net.connect(port, '127.0.0.1').on('error', () => undefined),
+    );
+    await eventually(() => queue.filter(({ connecting }) => !connecting).length >= 2);
+    await using one = await startGateway({ connectTimeoutMs: 600_000, requestTimeoutMs: 600_000 });
+    one.catalog.add({ url: '/x' }, { endpoints: [`http://127.0.0.1:${port}`] });
+    setTimeouts(one, timeouts);
+    await one.follows();
+    expect(await ask(one)).toBe(504);
+    await eventually(() => one.log.length === 1);
+    expect(one.log).toMatchObject([{ attempts: 1, failure: expect.stringMatching(/time/i) }]);
+    for (const socket of queue) socket.destroy();
+  },
+);
