@@ -96,6 +96,45 @@ describe('another service', () => {
     expect((await ask(named.one, '/tickets/1', { method: 'POST' })).status).toBe(502); // it may have been done
   });
 
+  test('a body goes there where no instance was there to get it', async () => {
+    await using upstream = await startUpstream((request, response) => request.pipe(response));
+    await using one = await startGateway();
+    one.catalog.add({ url: '/spare' }, { endpoints: [upstream.url] });
+    const use: Use = [{ kind: 'service', service: 'spare' }];
+    one.catalog.add(service(use, { url: '/nobody', methods: ['POST'] }));
+    one.catalog.add(service(use, { url: '/dead', methods: ['POST'] }), await dead());
+    await one.follows();
+    const asked = { method: 'POST', body: 'hello' };
+    expect(await ask(one, '/nobody', asked)).toMatchObject({
+      text: 'hello',
+      mark: 'nobody; source=service; to=spare',
+    });
+    expect((await ask(one, '/dead', asked)).status).toBe(502); // some of it may be read already
+  });
+
+  test('the time of the whole exchange is that of the service that was asked', async () => {
+    await using silent = await startRawUpstream(() => undefined);
+    await using endless = await startRawUpstream((socket) =>
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+    );
+    await using one = await startGateway();
+    const askedService = (spare: string): TestService => ({
+      url: '/x',
+      policy: { timeouts: { totalMs: 200 }, fallback: { use: [{ kind: 'service', service: spare }] } },
+    });
+    one.catalog.add(
+      { url: '/silent', policy: { timeouts: { firstByteMs: 600_000 } } },
+      { endpoints: [silent.url] },
+    );
+    one.catalog.add({ url: '/endless' }, { endpoints: [endless.url] });
+    one.catalog.add(askedService('silent'), await dead());
+    await one.follows();
+    expect((await ask(one, '/x')).status).toBe(502);
+    one.catalog.add(askedService('endless'));
+    await one.follows();
+    await expect(ask(one, '/x')).rejects.toThrow();
+  });
+
   test('two that name each other end: a fallback falls back no further', async () => {
     await using one = await startGateway();
     one.catalog.add(service([{ kind: 'service', service: 'b' }], { url: '/a' }), await dead());

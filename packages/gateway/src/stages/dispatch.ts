@@ -21,6 +21,8 @@ export interface DispatchOptions {
   /** Until the head of an answer, over all attempts. */
   readonly requestTimeoutMs: number;
   readonly now: () => number;
+  /** When the exchange must be over, for whose fallback this is: milliseconds since 1970. @default never */
+  readonly endsAt?: number | undefined;
   /** What stands for the route in the newest table, if that is another (`laterRoute`). */
   readonly later: () => Route | undefined;
 }
@@ -37,7 +39,13 @@ export async function dispatch(
   route: Route,
   accepted: Accepted,
   exchange: Exchange,
-  { upstreamTimeoutMs, requestTimeoutMs, now, later }: DispatchOptions,
+  {
+    upstreamTimeoutMs,
+    requestTimeoutMs,
+    endsAt: latestEnd = Number.POSITIVE_INFINITY,
+    now,
+    later,
+  }: DispatchOptions,
 ): Promise<Answer | Merged | Refusal> {
   const { request, response } = exchange;
   const choices = choicesFor(route, request.method);
@@ -47,7 +55,9 @@ export async function dispatch(
   const { firstByteMs = upstreamTimeoutMs, idleMs, totalMs } = timeouts;
   // A policy that waits longer for one attempt means it.
   const headWithinMs = Math.max(requestTimeoutMs, timeouts.firstByteMs ?? 0);
-  const deadlineAt = exchange.startedAt + Math.min(headWithinMs, totalMs ?? headWithinMs);
+  const endsAt = Math.min(latestEnd, exchange.startedAt + (totalMs ?? Number.POSITIVE_INFINITY));
+  const deadlineAt = Math.min(exchange.startedAt + headWithinMs, endsAt);
+  const ends = endsAt < Number.POSITIVE_INFINITY;
   const body = accepted.payload && new RequestBody(accepted.payload);
   const tried: Upstream[] = [];
   let fresh = false;
@@ -67,11 +77,10 @@ export async function dispatch(
       : await answerOf(
           request.isUpgrade ? openTunnel(attempt) : forward(attempt),
           exchange,
-          totalMs === undefined ? undefined : timeoutMs,
+          ends ? timeoutMs : undefined,
         );
-    if (result.kind === 'answer' && totalMs !== undefined) {
-      const leftMs = exchange.startedAt + totalMs - now();
-      return { ...result, body: new LimitedBody(result.body, Math.max(1, leftMs)) };
+    if (result.kind === 'answer' && ends) {
+      return { ...result, body: new LimitedBody(result.body, Math.max(1, endsAt - now())) };
     }
     if (result.kind !== 'failure') return result;
     if (isRegError(result.cause)) throw result.cause; // the request's own fault, its body's: nothing to learn

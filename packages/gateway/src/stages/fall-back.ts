@@ -171,10 +171,9 @@ async function answerOfOther(
   const other = authorize(principal, route.definition);
   if (isRefusal(other)) return undefined;
   const { totalMs } = grant.definition.policy?.timeouts ?? {};
-  const requestTimeoutMs = Math.min(dispatchOptions.requestTimeoutMs, totalMs ?? Number.POSITIVE_INFINITY);
   const answer = await dispatch(other, route, accepted, exchange, {
     ...dispatchOptions,
-    requestTimeoutMs,
+    ...(totalMs !== undefined && { endsAt: exchange.startedAt + totalMs }),
     later: () => undefined,
   });
   if (isRefusal(answer)) return undefined;
