@@ -284,6 +284,22 @@ test('--wait succeeds where every gateway knows, and names those that do not', a
   hanging.abort();
 });
 
+test('how many instances there should be is said by hand, and left to the policy again', async () => {
+  const service = freshService();
+  await regJson(registerArgs(service));
+  expect(await regJson(['scale', service.name, '3'])).toMatchObject({ name: service.name, instances: 3 });
+  expect(await regJson(['services', service.name])).toMatchObject([{ wanted: 3 }]);
+  expect(await reg(['scale', service.name, '--policy'])).toEqual({
+    code: 0,
+    stdout: `scaled  ${service.name}  as its policy says\n`,
+    stderr: '',
+  });
+  expect((await regJson(['services', service.name]))[0]).not.toHaveProperty('wanted');
+  await regJson(['scale', service.name, '0']);
+  expect(await reg(['scale', service.name])).toMatchObject({ code: 2, stdout: '' });
+  expect(await reg(['scale', service.name, '1', '--policy'])).toMatchObject({ code: 2, stdout: '' });
+});
+
 test('a path is moved to another service, which gives its own in return; a repeat changes nothing', async () => {
   const [from, to] = [freshService(), freshService()];
   await regJson(registerArgs(from));
@@ -400,6 +416,7 @@ test.each([
   [['up', '--jwt-secret', 'short'], /^error: --jwt-secret: .*at least 32 bytes.*\n$/],
   [['token'], /^error: required option '--sub <name>' not specified\n$/],
   [['drain', 'a'], /^error: required option '--id <id>' not specified\n$/],
+  [['scale', 'a', 'many'], /^error: .*It must be a number, 0 to 1000\.\n$/],
   [['move-path', '/a', '--from', 'a'], /^error: required option '--to <name>' not specified\n$/],
 ])('%j is wrong usage: one line, exit 2', async (args, line) => {
   expect(await reg(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(line) });

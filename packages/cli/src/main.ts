@@ -6,6 +6,7 @@ import type { DrainOptions } from './commands/drain.ts';
 import type { ExplainOptions } from './commands/explain.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
 import type { RegisterOptions } from './commands/register.ts';
+import type { ScaleOptions } from './commands/scale.ts';
 import type { ServicesOptions } from './commands/services.ts';
 import type { TokenOptions } from './commands/token.ts';
 import type { UnregisterOptions } from './commands/unregister.ts';
@@ -16,6 +17,7 @@ import { describeError, exitCodeOf, exitCodes } from './exit-code.ts';
 import {
   addressesOf,
   collect,
+  countOf,
   dataFlag,
   dropEmptySettings,
   durationOf,
@@ -199,6 +201,19 @@ program
   .addOption(jsonFlag())
   .action(async (path: string, options: MovePathOptions) => {
     await (await import('./commands/move-path.ts')).movePath(path, options);
+  });
+
+program
+  .command('scale')
+  .description('say how many instances there should be, or leave it to the policy again')
+  .argument('<name>', 'of the service', nameOf)
+  .argument('[count]', 'of instances', countOf)
+  .addOption(flag('--policy', 'rather as many as the policy says'))
+  .addOption(registryFlag())
+  .addOption(registryTokenFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string, count: number | undefined, options: ScaleOptions) => {
+    await (await import('./commands/scale.ts')).scale(name, count, options);
   });
 
 program

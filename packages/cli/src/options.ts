@@ -87,6 +87,12 @@ export function portOf(text: string): number {
   throw new InvalidArgumentError('It must be a port, 0 to 65535 (0: any free one).');
 }
 
+export function countOf(text: string): number {
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (count <= 1_000) return count;
+  throw new InvalidArgumentError('It must be a number, 0 to 1000.');
+}
+
 /** In milliseconds. */
 export function durationOf(text: string): number {
   const durationMs = parseDurationMs(text);

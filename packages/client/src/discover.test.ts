@@ -75,6 +75,61 @@ test('picks in turn, follows changes and leaves the draining out', async () => {
   expect(() => view.pick()).toThrow(expect.objectContaining({ code: 'no_instances', retryable: true }));
 });
 
+test('no instance is up: it picks what the fallback has, marked, and the service itself once it is back', async () => {
+  await using registry = await startRegistry();
+  await put(registry, 'one');
+  const spare = { ...body('spare'), url: '/spare' };
+  await registry.put('spare', 'spare', spare);
+  const setPolicy = async (policy: object) => {
+    const path = `${registry.url}/v1/services/tickets/policy`;
+    const headers = { 'content-type': 'application/json' };
+    expect((await fetch(path, { method: 'PUT', headers, body: JSON.stringify(policy) })).status).toBe(200);
+  };
+  const answer = { kind: 'static', contentType: 'text/plain', body: 'später' };
+  const use = [
+    { kind: 'cache' },
+    { kind: 'service', service: 'spare' },
+    { kind: 'static', status: 503, body: '' },
+    answer,
+  ];
+  await setPolicy({ fallback: { use } });
+  const view = await discovered('tickets', { registry: registry.url });
+  expect(view.pick()).not.toHaveProperty('degraded');
+
+  await registry.forget('tickets', 'one');
+  await eventually(() => view.instances.length === 0);
+  expect(view.pick()).toMatchObject({ instanceId: 'spare', degraded: { source: 'service', to: 'spare' } });
+  await registry.forget('spare', 'spare');
+  const pick = () => view.pick();
+  await eventually(pick, ({ degraded }) => degraded?.source === 'static');
+  expect(pick().degraded).toEqual({
+    source: 'static',
+    status: 200,
+    headers: {},
+    contentType: 'text/plain',
+    body: 'später',
+  });
+  for (const more of ['', '/1?a=b']) {
+    const response = await fetch(pick().url + more);
+    expect([response.headers.get('content-type'), await response.text()]).toEqual(['text/plain', 'später']);
+  }
+  await setPolicy({ fallback: { use, methods: ['POST'] } });
+  await eventually(
+    () => {
+      try {
+        return pick().instanceId;
+      } catch (error) {
+        return (error as { code?: string }).code;
+      }
+    },
+    (code) => code === 'no_instances',
+  );
+  await put(registry, 'one');
+  await eventually(() => view.instances.length === 1);
+  expect(pick()).toMatchObject({ instanceId: 'one' });
+  expect(pick()).not.toHaveProperty('degraded');
+});
+
 test('the registry is away: the view stays and grows older; restarted: what comes back is fresh again', async () => {
   await using registry = await startRegistry();
   await put(registry, 'one');

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { regError } from '@reg/schema/problem';
 import { registryAddresses } from './addresses.ts';
+import { standIn } from './stand-in.ts';
 import { createBearer, type TokenSource } from './token.ts';
 import { createTransport } from './transport.ts';
 import { createView, type DiscoveredInstance, type View } from './view.ts';
@@ -25,7 +26,10 @@ export interface Discovery {
   readonly revision: number | undefined;
   /** Milliseconds since the registry was last heard: below 6,000 while it is there; `Infinity` before. */
   readonly ageMs: number;
-  /** The next in turn of those that are up. @throws `no_instances`, retryable: none is */
+  /**
+   * The next in turn of those that are up. None is: what the policy's fallback has for a GET, marked `degraded`.
+   * @throws `no_instances`, retryable: nothing at all
+   */
   pick(): DiscoveredInstance;
   /** Ends the view: it stays as it is. */
   close(): void;
@@ -65,7 +69,7 @@ export async function discover(
       const all = instances();
       if (all !== listed) up = all.filter(({ state }) => state === 'up');
       listed = all;
-      const picked = up[turn++ % up.length];
+      const picked = up[turn++ % up.length] ?? standIn(shared.view, name, turn, performance.now());
       if (!picked) throw regError('no_instances', `no instance of ${name} is up`);
       return picked;
     },

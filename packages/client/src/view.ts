@@ -31,6 +31,20 @@ export interface DiscoveredInstance {
   readonly deprecated?: Instance['deprecated'];
   /** A registry that was restarted has not heard of it yet; it stays for one lease period. */
   readonly stale: boolean;
+  /**
+   * Only of what `pick` gives while no instance is up: the fallback of the service's policy. An instance of
+   * another service, or an answer that never changes, which `url` has too (`data:`).
+   */
+  readonly degraded?:
+    | { readonly source: 'service'; readonly to: string }
+    | {
+        readonly source: 'static';
+        readonly status: number;
+        readonly contentType: string;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly body: string;
+      }
+    | undefined;
 }
 
 interface Held {
@@ -49,6 +63,7 @@ interface HeldService {
 export interface View {
   position(): Position | undefined;
   take(item: Snapshot | ChangeSet, now: number): void;
+  definitionOf(name: string): ServiceDefinition | undefined;
   /** Ordered by instance id; the same array as long as nothing changed. */
   instancesOf(name: string, now: number): readonly DiscoveredInstance[];
 }
@@ -104,6 +119,7 @@ export function createView(): View {
       for (const change of item.changes) takeChange(change);
       if (position) position = { epoch: position.epoch, revision: item.revision };
     },
+    definitionOf: (name) => services.get(name)?.definition,
     instancesOf(name, now) {
       const service = services.get(name);
       if (!service) return none;

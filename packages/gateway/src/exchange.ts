@@ -105,6 +105,8 @@ export interface Exchange {
   failure: string | undefined;
   /** Which parts of a merged answer failed, as `X-Reg-Partial` has it. */
   partial: string | undefined;
+  /** A fallback answers, as `X-Reg-Degraded` has it. */
+  degraded: string | undefined;
   /** 0 until the head was written. */
   status: number;
   /** Of the answer's body, as given to the transport. */
@@ -133,6 +135,7 @@ export function begin(
     attempts: 0,
     failure: undefined,
     partial: undefined,
+    degraded: undefined,
     status: 0,
     bytes: 0,
     aborted: false,

@@ -15,6 +15,7 @@ import {
   type Position,
   regError,
   type ServiceDefinition,
+  type ServicePolicy,
   type Snapshot,
 } from '@reg/schema';
 import { eventually } from '../../../tests/support/eventually.ts';
@@ -28,6 +29,7 @@ export interface TestService {
   readonly url: string;
   readonly authorizedRoles?: AuthorizedRoles;
   readonly access?: 'token' | 'public';
+  readonly policy?: ServicePolicy;
 }
 
 export interface TestInstance {
@@ -46,8 +48,9 @@ export function definitionOf({
   url,
   authorizedRoles = [],
   access = 'public',
+  policy,
 }: TestService): ServiceDefinition {
-  return { name: name ?? (url.slice(1) || 'root'), url, authorizedRoles, access };
+  return { name: name ?? (url.slice(1) || 'root'), url, authorizedRoles, access, ...(policy && { policy }) };
 }
 
 export function instanceOf(options: TestInstance): Instance {

@@ -5,6 +5,9 @@ import { isRegError } from '@reg/schema/problem';
 import { now as clockNow } from './clock.ts';
 import { begin, type Exchange } from './exchange.ts';
 import { explain } from './explain/explain.ts';
+import { createDegradedAnswers } from './fallback/degraded-answers.ts';
+import { createKeptAnswers } from './fallback/kept-answers.ts';
+import type { WholeAnswer } from './fallback/whole-answer.ts';
 import { healthOf } from './health.ts';
 import { createRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 import { followCatalog } from './routes/follow-catalog.ts';
@@ -15,7 +18,8 @@ import { accept } from './stages/accept.ts';
 import { authenticate } from './stages/authenticate.ts';
 import { authorize } from './stages/authorize.ts';
 import { checkOrigin, parseOrigins } from './stages/check-origin.ts';
-import { dispatch } from './stages/dispatch.ts';
+import { type DispatchOptions, dispatch } from './stages/dispatch.ts';
+import { fallBack } from './stages/fall-back.ts';
 import { matchRoute } from './stages/match-route.ts';
 import type { Merged } from './stages/merge-parts.ts';
 import { type AccessRecord, accessRecord } from './stages/observe.ts';
@@ -59,6 +63,8 @@ export interface GatewayOptions {
   readonly registry?: RegistryPathOptions | undefined;
   /** Where the last snapshot is kept, to serve from when the registry is away at the next start. */
   readonly dataFile?: string | undefined;
+  /** Of answers kept for services whose policy has a fallback to them. @default 64 MiB */
+  readonly keptAnswersBytes?: number | undefined;
   /** Milliseconds since 1970. @default a clock that never runs back */
   readonly now?: (() => number) | undefined;
 }
@@ -102,6 +108,7 @@ export function createGateway({
   trustedProxies = [],
   registry,
   dataFile,
+  keptAnswersBytes = 64 * 1024 * 1024,
   now = clockNow,
 }: GatewayOptions): Gateway {
   let table: RouteTable | undefined; // none yet: 503 catalog_unavailable
@@ -117,6 +124,8 @@ export function createGateway({
   // Where the registry is, the operator says, not a registration.
   const registryPools = createConnectionPools({ connectTimeoutMs, idleMs, upstreamNetworks: everywhere });
   const registryPath = registry && createRegistryPath(registry, registryPools, now);
+  const kept = createKeptAnswers(keptAnswersBytes);
+  const degraded = createDegradedAnswers(now);
   const disk = keepOnDisk(dataFile, onError);
   const follower = followCatalog({
     catalog,
@@ -131,9 +140,10 @@ export function createGateway({
   });
 
   const isForRegistry = (target: string) => registryPath?.has(target) ?? false;
-  const health = () => healthOf(follower, tokens.fault, closingSince);
+  const health = () => healthOf(follower, tokens.fault, closingSince, degraded);
+  const routeOf = (service: string) => follower.view?.routeOf(service);
 
-  async function decide(exchange: Exchange): Promise<Answer | Merged | OwnAnswer | Refusal> {
+  async function decide(exchange: Exchange): Promise<Answer | Merged | OwnAnswer | WholeAnswer | Refusal> {
     const forRegistry = isForRegistry(exchange.request.target);
     const accepted = accept(exchange.request, maxBodyBytes, forRegistry); // 400 405 413 431
     if (isRefusal(accepted)) return accepted;
@@ -152,7 +162,12 @@ export function createGateway({
     const grant = authorize(principal, route.definition); // 403, the only maker of a Grant
     if (isRefusal(grant)) return grant;
     const later = () => laterRoute(route, table?.at(route.definition.url));
-    return dispatch(grant, route, accepted, exchange, { upstreamTimeoutMs, requestTimeoutMs, now, later }); // 501–504
+    const dispatchOptions: DispatchOptions = { upstreamTimeoutMs, requestTimeoutMs, now, later };
+    const outcome = await dispatch(grant, route, accepted, exchange, dispatchOptions); // 501–504
+    const fallback = route.definition.policy?.fallback;
+    if (!fallback) return outcome;
+    const about = { fallback, grant, accepted, exchange, dispatchOptions, kept, degraded, tokens, routeOf };
+    return fallBack(outcome, about); // no 502–504 where it has something to say instead
   }
 
   function refusalFor(error: unknown): Refusal {
@@ -173,7 +188,8 @@ export function createGateway({
     handler: () => transport.handler,
     upgrade: () => transport.upgrade,
     health,
-    explain: (question) => explain(question, { table, tokens, health, isForRegistry, now: now() }),
+    explain: (question) =>
+      explain(question, { table, tokens, health, isForRegistry, kept, routeOf, now: now() }),
     ready: () => isReady,
     async close() {
       closingSince ??= now(); // first of all: who asks is told to go elsewhere

@@ -12,6 +12,7 @@ export {
   type RenewalRequest,
   type Waiting,
 } from './registry.ts';
+export { outlivesInstances, type Settings, settingsOf, withSettings } from './settings.ts';
 export {
   type InstanceKey,
   type InstanceName,

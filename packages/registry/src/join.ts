@@ -24,6 +24,7 @@ import type { Decision } from './decision.ts';
 import { grantRun, type Lease } from './lease.ts';
 import { describe } from './leave.ts';
 import { asMoved } from './move-path.ts';
+import { settingsOf } from './settings.ts';
 import { type InstanceName, instanceKey, type ServiceState, type View } from './store.ts';
 import { checkRegistrant, checkService, type Writer } from './writer.ts';
 
@@ -103,7 +104,7 @@ function decideDefinition(
   grants: readonly PathGrant[],
 ): Change[] {
   const { url, authorizedRoles, access = 'token' } = body;
-  const said: ServiceDefinition = { name, url, authorizedRoles, access };
+  const said: ServiceDefinition = { name, url, authorizedRoles, access, ...settingsOf(service?.definition) };
   const wanted = service ? asMoved(said, service.definition, body.redefine) : said;
   const fields = service ? differingFields(service.definition, wanted) : ['name', 'url'];
   if (fields.length === 0) return [];

@@ -8,8 +8,9 @@ const held: Lease = {
   leaseMs: 10_000,
   expiresAt: 50_000,
 };
-const expired = buryLease(held, 60_000, false);
-const ended = buryLease(held, 60_000, true);
+const goodbye = { at: 60_000, ended: true, expired: false };
+const expired = buryLease(held, { at: 60_000, ended: false, expired: true });
+const ended = buryLease(held, goodbye);
 const anonymous: Lease = { ...held, runId: undefined };
 
 test.each([
@@ -30,7 +31,7 @@ test.each([
   ['a run with a higher generation than the last goes on with it', held, { runId: 'a', generation: 25 }, 25],
   ['at the next revision it still goes on', held, { runId: 'a', generation: 30 }, 30],
   ['above it (a restored store) it is granted a new one', held, { runId: 'a', generation: 31 }, 30],
-  ['an anonymous run that ended begins anew', buryLease(anonymous, 60_000, true), {}, 30],
+  ['an anonymous run that ended begins anew', buryLease(anonymous, goodbye), {}, 30],
 ])('%s', (_, last, run, generation) => {
   expect(grantRun(last, run, 30).generation).toBe(generation);
 });
@@ -42,11 +43,7 @@ test.each([
   ['an unknown run with an older generation', held, { runId: 'a', generation: 19 }],
   ['an anonymous run with an older generation', anonymous, { generation: 19 }],
   ['a run that ended: a late duplicate of its register', ended, { runId: 'second' }],
-  [
-    'an anonymous run that ended, naming its generation',
-    buryLease(anonymous, 60_000, true),
-    { generation: 20 },
-  ],
+  ['an anonymous run that ended, naming its generation', buryLease(anonymous, goodbye), { generation: 20 }],
 ])('refused as superseded: %s', (_, last, run) => {
   expect(() => grantRun(last, run, 30)).toThrow(expect.objectContaining({ code: 'generation_superseded' }));
 });

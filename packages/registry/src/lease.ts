@@ -15,8 +15,16 @@ export interface Lease {
   readonly load?: LoopLoad | undefined;
   /** Whose token registered it; undefined: nobody's, or an operator's. */
   readonly registrant?: string | undefined;
-  /** Only on a tombstone. `ended`: the run said goodbye, so a late word of it must not bring it back. */
-  readonly gone?: { readonly at: number; readonly ended: boolean };
+  /** Only on a tombstone. */
+  readonly gone?: Gone;
+}
+
+export interface Gone {
+  readonly at: number;
+  /** The run said goodbye, so a late word of it must not bring it back. */
+  readonly ended: boolean;
+  /** Nobody took it away: its time was over. */
+  readonly expired: boolean;
 }
 
 /** A run as it introduces itself when it registers. */
@@ -93,12 +101,12 @@ export function renewedUntil({ leaseMs }: Lease, now: number): number | null {
 }
 
 /** What stays of a lease when its instance goes. Expiry and an operator's force do not end the run. */
-export function buryLease(lease: Lease, at: number, ended: boolean): Lease {
+export function buryLease(lease: Lease, gone: Gone): Lease {
   return {
     ...lease,
     load: undefined,
-    supersededRuns: ended ? withLast(lease) : lease.supersededRuns,
-    gone: { at, ended },
+    supersededRuns: gone.ended ? withLast(lease) : lease.supersededRuns,
+    gone,
   };
 }
 

@@ -2,6 +2,7 @@
 import { type Change, regError } from '@reg/schema';
 import { type Decision, nothingToDo } from './decision.ts';
 import { checkRun, type Lease, type RunName } from './lease.ts';
+import { outlivesInstances } from './settings.ts';
 import { type InstanceKey, type InstanceName, instanceKey, instanceNameOf, type View } from './store.ts';
 import { checkForce, checkRegistrant, checkService, type Writer } from './writer.ts';
 
@@ -34,8 +35,8 @@ export function decideDrain(view: View, name: InstanceName, run: RunName, leavin
 }
 
 /**
- * With the last instance goes its service, unless its path was moved: one that is restarted alone would not
- * find it again. It stays as after an expiry. @throws as `decideDrain`
+ * With the last instance goes its service, unless its path was moved (one that is restarted alone would not find
+ * it again), or its settings are for a time without instances. It stays as after an expiry. @throws as `decideDrain`
  */
 export function decideUnregister(
   view: View,
@@ -58,7 +59,7 @@ export function decideUnregister(
     ...(run.force && { force: true }),
   };
   const service = view.services.get(name.service);
-  const goes = service?.instances.size === 1 && service.definition.formerUrls === undefined;
+  const goes = service?.instances.size === 1 && !outlivesInstances(service.definition);
   const removed: Change = { kind: 'service-removed', service: name.service };
   return {
     changes: goes ? [unregistered, removed] : [unregistered],

@@ -11,6 +11,7 @@ import {
   type RegistryHealth,
   type Reply,
   regError,
+  type ServicePolicy,
   type Snapshot,
   summarize,
 } from '@reg/schema';
@@ -26,6 +27,8 @@ import { createListings } from './listings.ts';
 import { decideMovePath, type PathMove } from './move-path.ts';
 import { createReadWaits, type ReadWaits } from './read-waits.ts';
 import { startReaper } from './reaper-timer.ts';
+import { decideScale } from './scale.ts';
+import { decideSetPolicy } from './set-policy.ts';
 import { type InstanceName, instanceKey, type Renewal, type Store } from './store.ts';
 import { createStoreFaults, invalidIn, storeReasons } from './store-health.ts';
 import { checkRegistrant, checkService, type Writer } from './writer.ts';
@@ -63,6 +66,9 @@ export interface Registry extends ReadWaits {
   drain(name: InstanceName, run: RunName, options?: Waiting & Leaving): Promise<Reply<'drain'>>;
   unregister(name: InstanceName, run: RunName, options?: Leaving): Promise<Reply<'unregister'>>;
   movePath(move: PathMove, writer?: Writer): Promise<Reply<'movePath'>>;
+  setPolicy(service: string, policy: ServicePolicy, writer?: Writer): Promise<Reply<'setPolicy'>>;
+  /** @param instances null: as many as the policy says */
+  scale(service: string, instances: number | null, writer?: Writer): Promise<Reply<'scale'>>;
   listServices(): Reply<'listServices'>;
   getService(service: string): Reply<'getService'>;
   snapshot(): Snapshot;
@@ -266,6 +272,14 @@ export function createRegistry({
     async movePath(move, writer) {
       for (const service of [move.from, move.to]) checkService(writer, service);
       const { position } = await commit(() => decideMovePath(view, move, grants));
+      return position;
+    },
+    async setPolicy(service, policy, writer) {
+      const { position } = await commit(() => decideSetPolicy(view, service, policy, writer));
+      return position;
+    },
+    async scale(service, instances, writer) {
+      const { position } = await commit(() => decideScale(view, service, instances, writer));
       return position;
     },
     ...listings,

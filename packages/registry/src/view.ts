@@ -11,7 +11,7 @@ import {
   slug,
 } from '@reg/schema';
 import { canonicalPath } from './canonical-path.ts';
-import { buryLease, type Lease, leaseOf } from './lease.ts';
+import { buryLease, type Gone, type Lease, leaseOf } from './lease.ts';
 import { type InstanceKey, instanceKey, type Renewal, type View } from './store.ts';
 
 const tombstoneMs = 24 * 3_600_000;
@@ -121,7 +121,7 @@ export function createView(start: Position): MutableView {
     }
   }
 
-  function bury(service: string, id: string, at: number, ended: boolean): void {
+  function bury(service: string, id: string, gone: Gone): void {
     const key = instanceKey({ service, id });
     const instances = services.get(service)?.instances;
     const instance = instances?.get(id);
@@ -130,8 +130,8 @@ export function createView(start: Position): MutableView {
     freeAddresses(key, instance);
     instances.delete(id);
     leases.delete(key);
-    tombstones.set(key, buryLease(lease, at, ended));
-    if (instances.size === 0) emptySince.set(service, at);
+    tombstones.set(key, buryLease(lease, gone));
+    if (instances.size === 0) emptySince.set(service, gone.at);
   }
 
   function forgetOldTombstones(now: number): void {
@@ -157,10 +157,10 @@ export function createView(start: Position): MutableView {
         services.get(change.service)?.instances.set(change.instance.instanceId, change.instance);
         break;
       case 'instance-unregistered':
-        bury(change.service, change.instanceId, at, !change.force);
+        bury(change.service, change.instanceId, { at, ended: !change.force, expired: false });
         break;
       case 'instance-expired':
-        bury(change.service, change.instanceId, at, false);
+        bury(change.service, change.instanceId, { at, ended: false, expired: true });
     }
   }
 

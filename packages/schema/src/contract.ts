@@ -8,9 +8,10 @@ import { health, healthForAnybody } from './health.ts';
 import { generation, loopLoad } from './lease.ts';
 import { gatewayId, instanceId, runId, serviceName } from './names.ts';
 import { type Operation, type OperationName, operations } from './operations.ts';
+import { servicePolicy } from './policy.ts';
 import { parsePosition } from './position.ts';
 import { registrationBody } from './registration.ts';
-import { publicPath } from './service.ts';
+import { publicPath, wantedInstances } from './service.ts';
 import { epoch, serviceList, serviceListing, snapshot } from './snapshot.ts';
 import { text } from './text.ts';
 
@@ -53,6 +54,7 @@ const listingQuery = z
   .strictObject({ seen, after: seenPosition.optional(), wait: wait.optional() })
   .superRefine(waitsFor('after'));
 
+const servicePath = z.strictObject({ service: serviceName });
 const instancePath = z.strictObject({ service: serviceName, id: instanceId });
 
 /** Which run is meant. Exactly one; `force` is an operator's. */
@@ -162,9 +164,17 @@ const shapes = {
     body: z.strictObject({ path: publicPath, from: serviceName, to: serviceName }),
     reply: position,
   },
+  setPolicy: { parameters: servicePath, query: nothing, body: servicePolicy, reply: position },
+  scale: {
+    parameters: servicePath,
+    query: nothing,
+    /** Null: as many as the policy says. */
+    body: z.strictObject({ instances: wantedInstances.nullable() }),
+    reply: position,
+  },
   listServices: { parameters: nothing, query: listingQuery, reply: serviceList },
   getService: {
-    parameters: z.strictObject({ service: serviceName }),
+    parameters: servicePath,
     query: listingQuery,
     reply: serviceListing,
   },

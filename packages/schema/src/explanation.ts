@@ -45,7 +45,7 @@ export const explanation = z.strictObject({
   outcome: z.strictObject({
     /** An instance would be asked. */
     ok: z.boolean(),
-    /** Where it would end: the stage that refuses, or `dispatch`. */
+    /** Where it would end: the stage that refuses, or `dispatch`; a fallback may answer there. */
     stage: z.enum(['accept', 'match', 'authenticate', 'authorize', 'dispatch']),
     /** Left out where it is ok: the answer is the instance's. */
     status: z.int().optional(),
@@ -73,6 +73,19 @@ export const explanation = z.strictObject({
   instances: z.array(explainedInstance),
   /** Instance ids: which would be tried now, and which then where that is allowed. */
   order: z.array(z.string()),
+  /** What would answer where no instance does, in this order; left out where the policy has nothing for it. */
+  fallback: z
+    .array(
+      z.strictObject({
+        kind: z.enum(['cache', 'service', 'static', 'partial']),
+        /** It would at this moment. */
+        answers: z.boolean(),
+        /** Where it is known. */
+        status: z.int().optional(),
+        text: z.string(),
+      }),
+    )
+    .optional(),
   /** Whether another instance would be tried after a failure. */
   retry: z.strictObject({
     /** It could not be connected to. */

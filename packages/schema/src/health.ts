@@ -8,6 +8,7 @@ import { epoch } from './snapshot.ts';
  * cannot be checked, or by old keys alone. `stale_view`:
  * it serves from a view that no registry, or its store, confirms. `unconfirmed_instances`: some instances are known from an
  * earlier epoch alone. `holding_back`: the reaper expires nobody. `store_unavailable`: the store failed.
+ * `answers_degraded`: a fallback answered for a service in the last minute.
  * `invalid_documents`: somebody wrote into the store what means nothing; it is left alone.
  */
 const healthCode = z.enum([
@@ -18,6 +19,7 @@ const healthCode = z.enum([
   'unconfirmed_instances',
   'holding_back',
   'store_unavailable',
+  'answers_degraded',
   'invalid_documents',
 ]);
 
@@ -76,6 +78,8 @@ export const gatewayHealth = z.strictObject({
   position: z.strictObject({ epoch, revision }).optional(),
   /** Public paths it knows. */
   routes: z.int(),
+  /** Answers by fallbacks since the start; left out where there was none. */
+  degradedAnswers: z.int().optional(),
 });
 
 /** Of a registry, with the gateway in its process if there is one; or of a gateway alone. The summary is of both. */

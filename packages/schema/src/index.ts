@@ -34,6 +34,7 @@ export {
   operations,
   possibleCodes,
 } from './operations.ts';
+export { type Check, check, policyDefaults, type ServicePolicy, servicePolicy } from './policy.ts';
 export { formatPosition, type Position, parsePosition } from './position.ts';
 export {
   type FieldFault,
@@ -69,6 +70,7 @@ export {
   publicPath,
   type ServiceDefinition,
   serviceDefinition,
+  wantedInstances,
 } from './service.ts';
 export type { DrainReply, RegisterReply, RenewReply } from './shapes.ts';
 export { slug } from './slug.ts';

@@ -20,6 +20,11 @@ export const notes: Record<OperationName, Note> = {
   drain: { summary: 'Drain an instance', description: oneRun },
   unregister: { summary: 'Unregister an instance', description: oneRun },
   movePath: { summary: 'Move a path to another service' },
+  setPolicy: { summary: 'Set or take away a service’s policy', description: 'An empty one takes it away.' },
+  scale: {
+    summary: 'Say how many instances there should be',
+    description: 'Null gives it back to the policy.',
+  },
   listServices: { summary: 'List services', header: 'If-None-Match', also: { 304: 'unchanged' } },
   getService: { summary: 'List one service', header: 'If-None-Match', also: { 304: 'unchanged' } },
   snapshot: { summary: 'Take a snapshot' },

@@ -8,6 +8,7 @@ import { endpoint } from './endpoint.ts';
 import { instance, listedInstance } from './instance.ts';
 import { notes, problemSchema } from './openapi-notes.ts';
 import { type OperationName, operations, possibleCodes } from './operations.ts';
+import { servicePolicy } from './policy.ts';
 import { problems } from './problem.ts';
 import { registrationBody } from './registration.ts';
 import { authorizedRoles } from './service.ts';
@@ -31,6 +32,7 @@ const named = {
   Endpoint: endpoint,
   AuthorizedRoles: authorizedRoles,
   Registration: registrationBody,
+  ServicePolicy: servicePolicy,
   Instance: instance,
   ListedInstance: listedInstance,
   Service: service,

@@ -94,6 +94,16 @@ export const operations = {
       'store_unavailable',
     ],
   },
+  setPolicy: {
+    method: 'PUT',
+    path: '/v1/services/{service}/policy',
+    codes: ['not_permitted', 'service_not_found', 'store_unavailable'],
+  },
+  scale: {
+    method: 'PUT',
+    path: '/v1/services/{service}/scale',
+    codes: ['not_permitted', 'service_not_found', 'store_unavailable'],
+  },
   listServices: {
     method: 'GET',
     path: '/v1/services',

@@ -1,6 +1,7 @@
 // What all instances of a service share: where the gateway shows it, and who may call.
 import * as z from 'zod';
 import { role, serviceName } from './names.ts';
+import { servicePolicy } from './policy.ts';
 
 /** Unreserved, sub-delims, `:` and `@` (RFC 3986 §3.3), and percent-encoded octets. */
 const segments = /^(\/([A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)+$/;
@@ -38,6 +39,9 @@ export const access = z.enum(['token', 'public']);
 /** More moves than that in the life of one service are forgotten, the oldest first. */
 export const formerUrlsKept = 16;
 
+/** How many there should be, said by hand: it goes before what the policy says. */
+export const wantedInstances = z.int().min(0).max(1_000);
+
 /** What all instances of a service share. A registration that disagrees is a conflict. */
 export const serviceDefinition = z.strictObject({
   name: serviceName,
@@ -46,6 +50,10 @@ export const serviceDefinition = z.strictObject({
   access,
   /** Its paths before it was moved: a registration that still says one of them means `url`. */
   formerUrls: z.array(publicPath).min(1).max(formerUrlsKept).optional(),
+  /** Set on its own, never by a registration. */
+  policy: servicePolicy.optional(),
+  /** Set on its own too. */
+  wanted: wantedInstances.optional(),
 });
 
 export type AuthorizedRoles = z.infer<typeof authorizedRoles>;

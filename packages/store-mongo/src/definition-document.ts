@@ -1,20 +1,37 @@
-// What a service shares, as a document. The registry writes these; one that somebody edited by hand is read
-// with the same care as an instance.
+// What a service shares, and what was said of it beside, as a document. The registry writes these; one that
+// somebody edited by hand is read with the same care as an instance.
+import { type Settings, settingsOf } from '@reg/registry';
 import { type ServiceDefinition, serviceDefinition } from '@reg/schema';
 import * as z from 'zod';
 import { type DocumentFault, faultOf } from './instance-document.ts';
 
-const shape = z.object({ ...serviceDefinition.omit({ name: true }).shape, write: z.string() });
+const settings = { policy: true, wanted: true } as const;
+const shared = z.object({
+  ...serviceDefinition.omit({ name: true, ...settings }).shape,
+  write: z.string(),
+});
+const said = z.object(serviceDefinition.pick(settings).shape);
 
-export function readDefinition(
-  name: string,
-  document: object,
-): { readonly definition: ServiceDefinition; readonly write: string } | DocumentFault {
-  const fits = shape.safeParse(document);
+export interface ReadDefinition {
+  readonly definition: ServiceDefinition;
+  readonly write: string;
+  /** Why its settings are left alone: the definition is without any. */
+  readonly settingsFault: DocumentFault | undefined;
+}
+
+export function readDefinition(name: string, document: object): ReadDefinition | DocumentFault {
+  const fits = shared.safeParse(document);
   if (!fits.success) return faultOf(fits.error);
-  const { write, ...said } = fits.data;
-  const named = serviceDefinition.safeParse({ name, ...said });
-  return named.success ? { definition: named.data, write } : faultOf(named.error);
+  const { write, ...rest } = fits.data;
+  const beside = said.safeParse(document);
+  const kept: Settings = beside.success ? settingsOf(beside.data) : {};
+  const named = serviceDefinition.safeParse({ name, ...rest, ...kept });
+  if (!named.success) return faultOf(named.error);
+  return {
+    definition: named.data,
+    write,
+    settingsFault: beside.success ? undefined : faultOf(beside.error),
+  };
 }
 
 /** The write that it says to be left by; null where it says none. */

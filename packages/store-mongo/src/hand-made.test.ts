@@ -39,11 +39,13 @@ async function openWorld(server: (typeof servers)[number]) {
   const registry = createRegistry({ store });
   const connection = await mongoose.createConnection(url).asPromise();
   const services = connection.collection('services') as unknown as mongo.Collection<mongo.Document>;
+  const definitions = connection.collection('definitions') as unknown as mongo.Collection<mongo.Document>;
   return {
     url,
     store,
     registry,
     services,
+    definitions,
     listed: () =>
       registry.snapshot().services.map(({ name, url: path, instances }) => ({
         name,
@@ -95,6 +97,54 @@ test.for(servers)(
     await eventually(world.listed, ([first]) => first?.addresses.length === 1);
     await world.services.deleteMany({ name: 'tickets' });
     await eventually(world.listed, (all) => all.length === 0);
+  },
+);
+
+test.for(servers)(
+  'a policy edited by hand in definitions counts; one that does not fit is reported and the last good one stays (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { services, definitions, registry, store } = world;
+    const { name: _, ...said } = plain('tickets', 3001, { lease: 'none' });
+    await registry.register({ service: 'tickets', id: 'one' }, said as RegistrationBody);
+    await registry.setPolicy('tickets', { timeouts: { connectMs: 100 } });
+    const policy = () => registry.getService('tickets').policy;
+    const edit = (update: mongo.UpdateFilter<mongo.Document>) =>
+      definitions.updateOne({ _id: 'tickets' as never }, update);
+
+    await edit({ $set: { 'policy.timeouts.connectMs': 200, wanted: 2 } });
+    await eventually(policy, (seen) => seen?.timeouts?.connectMs === 200);
+    expect(registry.getService('tickets').wanted).toBe(2);
+
+    await edit({ $set: { 'policy.timeouts.connectMs': 'soon' } });
+    await eventually(
+      () => store.condition?.().invalid,
+      (all) => all?.[0]?.path === 'policy.timeouts.connectMs',
+    );
+    expect(policy()).toEqual({ timeouts: { connectMs: 200 } });
+    if (server === 'replica set') {
+      await using later = createDisposable(await openMongoStore({ url: world.url }));
+      expect(later.store.view.services.get('tickets')?.definition).not.toHaveProperty('policy');
+    }
+
+    await edit({ $set: { 'policy.timeouts.connectMs': 300 } });
+    await eventually(policy, (seen) => seen?.timeouts?.connectMs === 300);
+    expect(store.condition?.().invalidCount).toBe(0);
+    await edit({ $unset: { policy: '', wanted: '' } });
+    await eventually(policy, (seen) => seen === undefined);
+
+    await registry.setPolicy('tickets', { fallback: { use: [{ kind: 'cache' }] } });
+    await services.updateOne({ name: 'tickets' }, { $set: { authorizedRoles: ['others'] } });
+    await eventually(
+      () => registry.getService('tickets').authorizedRoles,
+      (roles) => JSON.stringify(roles) === '["others"]',
+    );
+    expect(policy()).toEqual({ fallback: { use: [{ kind: 'cache' }] } });
+    await services.deleteOne({ name: 'tickets' });
+    await eventually(
+      () => registry.getService('tickets').instances,
+      (all) => all.length === 0,
+    );
   },
 );
 

@@ -1,7 +1,16 @@
 // What events mean, one after the other: changes of the view, and what is left to be put right. Every registry
 // comes to the same, whether it followed them or reads the documents at its start.
 import { isDeepStrictEqual } from 'node:util';
-import { canonicalPath, differingFields, instanceKey, instanceNameOf, type View } from '@reg/registry';
+import {
+  canonicalPath,
+  differingFields,
+  instanceKey,
+  instanceNameOf,
+  outlivesInstances,
+  settingsOf,
+  type View,
+  withSettings,
+} from '@reg/registry';
 import { type Change, type ServiceDefinition, slug } from '@reg/schema';
 import { type Books, keyOf, waitingAtMost } from './books.ts';
 import { definitionWriteOf, readDefinition } from './definition-document.ts';
@@ -76,13 +85,14 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     leave(service, instanceId);
   }
 
-  /** By hand: nobody says goodbye, so its run may come back. With the last one goes the service. */
+  /** By hand: nobody says goodbye, so its run may come back. With the last one goes the service, as ever. */
   function leave(service: string, instanceId: string): void {
     const lease = view.leases.get(instanceKey({ service, id: instanceId }));
     if (!lease) return;
     const { generation } = lease;
     say({ kind: 'instance-unregistered', service, instanceId, generation, force: true });
-    if (view.services.get(service)?.instances.size !== 0) return;
+    const left = view.services.get(service);
+    if (!left || left.instances.size > 0 || outlivesInstances(left.definition)) return;
     say({ kind: 'service-removed', service });
     leftDefinitions.push(service);
   }
@@ -183,8 +193,9 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       say({ kind: 'service-removed', service: holder });
       leftDefinitions.push(holder);
     }
-    say({ kind: 'service-updated', service: definition });
-    undefinedServices.push(definition);
+    const defined = { ...definition, ...settingsOf(service?.definition) };
+    say({ kind: 'service-updated', service: defined });
+    undefinedServices.push(defined);
     return undefined;
   }
 
@@ -202,7 +213,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       say({ kind: 'instance-updated', service, instance });
   }
 
-  /** What goes over its own sole document by hand is put right: people edit `services`. */
+  /** Settings count as they stand, by whomever. What instances say too is put right: people edit it in `services`. */
   function definitionPut(name: string, document: DefinitionDocument): void {
     const before = definitionWrites.get(name);
     const read = readDefinition(name, document);
@@ -214,14 +225,22 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       if (current) undefinedServices.push(current);
       return;
     }
-    const { definition, write } = read;
+    const { write, settingsFault } = read;
+    const definition = withSettings(read.definition, (settingsFault && current) ?? read.definition); // good ones stay
+    if (settingsFault) invalid.report(definitionId(name), settingsFault);
     const fresh = before !== write;
     if (!loading && !current && write.startsWith(healing)) {
       leftDefinitions.push(name); // written down after the last document that said so had gone
       return;
     }
     const [field] = current ? differingFields(current, definition) : [];
-    if (current && field === undefined && (!fresh || write.startsWith(healing))) return;
+    const isOurs = fresh && !write.startsWith(healing);
+    if (current && field === undefined && !isOurs) {
+      if (!isDeepStrictEqual(settingsOf(current), settingsOf(definition))) {
+        say({ kind: 'service-updated', service: withSettings(current, definition) });
+      }
+      return;
+    }
     if (current && !fresh && field !== undefined) {
       invalid.report(definitionId(name), {
         path: field,

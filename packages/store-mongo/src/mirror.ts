@@ -149,7 +149,7 @@ function buriedLease({
   kind,
   force,
 }: TombstoneDocument): Lease {
-  const ended = kind === 'instance-unregistered' && !force;
+  const expired = kind === 'instance-expired';
   return {
     runId,
     ...(registrant !== undefined && { registrant }),
@@ -157,6 +157,6 @@ function buriedLease({
     supersededRuns,
     leaseMs,
     expiresAt: null,
-    gone: { at: goneAt.getTime(), ended },
+    gone: { at: goneAt.getTime(), ended: !expired && !force, expired },
   };
 }

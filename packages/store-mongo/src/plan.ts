@@ -99,11 +99,12 @@ export function planWrite(
     const before = known.documentOf(key);
     if (!lease || !before) throw new TypeError(`the instance ${instanceId} is not listed`);
     const force = kind === 'instance-unregistered' && change.force;
-    const { runId, registrant, supersededRuns, leaseMs } = buryLease(
-      lease,
+    const expired = kind === 'instance-expired';
+    const { runId, registrant, supersededRuns, leaseMs } = buryLease(lease, {
       at,
-      kind === 'instance-unregistered' && !force,
-    );
+      ended: !expired && !force,
+      expired,
+    });
     const tombstone: TombstoneDocument = {
       _id: documentId(service, instanceId),
       service,
@@ -119,7 +120,7 @@ export function planWrite(
       goneAt: new Date(at),
       write,
     };
-    const overdueMs = kind === 'instance-expired' ? (leaseMs ?? undefined) : undefined;
+    const overdueMs = expired ? (leaseMs ?? undefined) : undefined;
     return [
       { kind: 'end-lease', id: idText(before.id), overdueMs },
       { kind: 'delete-instance', before },

@@ -33,6 +33,10 @@ export async function explain(
   if (!explanation.outcome.ok) process.exitCode = exitCodes.failed;
 }
 
+function fallbackLines({ fallback = [] }: Explanation): string[] {
+  return table(fallback.map(({ kind, answers, text }) => [kind, answers ? 'yes' : 'no', text]));
+}
+
 /** `reg explain /tickets` is a GET; `get` is one too, although on the wire it would be none. */
 function questionOf(method: string, target: string | undefined): { method: string; target: string } {
   if (target !== undefined) return { method: method.toUpperCase(), target };
@@ -52,6 +56,7 @@ function linesOf(explanation: Explanation): string[] {
     ...labelled('caller', callerLines(explanation)),
     ...labelled('instances', instanceLines(explanation)),
     ...labelled('next', explanation.order.length > 0 ? [explanation.order.join(', then ')] : []),
+    ...labelled('fallback', fallbackLines(explanation)),
     ...labelled('again', route ? [againText(explanation.retry)] : []),
     ...labelled('near', table(misses)),
     ...labelled('view', view.stale ? ['stale: no registry confirms it at the moment'] : []),

@@ -4,6 +4,7 @@
 import type { ExplainQuestion, Explanation, GatewayHealth } from '@reg/schema';
 import { problems } from '@reg/schema/problem';
 import type { Accepted, GatewayRequest } from '../exchange.ts';
+import type { KeptAnswers } from '../fallback/kept-answers.ts';
 import type { Choice, Route } from '../routes/route.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import { pickInstance } from '../selectors/round-robin.ts';
@@ -17,6 +18,7 @@ import { isRefusal, type Refusal } from '../stages/refusal.ts';
 import type { Principal, TokenVerifier } from '../tokens/verifier.ts';
 import { mayRetry } from '../upstreams/may-retry.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
+import { type ExplainedSource, explainFallback } from './explain-fallback.ts';
 import { explainDeparted, explainInstance } from './explain-instance.ts';
 import { nearMisses } from './near-misses.ts';
 
@@ -26,6 +28,8 @@ export interface ExplainOptions {
   readonly health: () => GatewayHealth;
   /** Whether the registry behind this gateway gets it. */
   readonly isForRegistry: (target: string) => boolean;
+  readonly kept: KeptAnswers;
+  readonly routeOf: (service: string) => Route | undefined;
   readonly now: number;
 }
 
@@ -34,7 +38,7 @@ type Caller = Explanation['caller'];
 
 export async function explain(
   question: ExplainQuestion,
-  { table, tokens, health, isForRegistry, now }: ExplainOptions,
+  { table, tokens, health, isForRegistry, kept, routeOf, now }: ExplainOptions,
 ): Promise<Explanation> {
   const request = requestOf(question);
   const { method } = request;
@@ -63,12 +67,15 @@ export async function explain(
   const grant = isRefusal(principal) ? principal : authorize(principal, definition);
   const choices = choicesFor(route, method);
   const order = isRefusal(choices) ? [] : orderOf(choices, route, method, now);
+  const fallback = isRefusal(grant)
+    ? undefined
+    : await explainFallback({ request, grant, tokens, kept, routeOf, now });
   const outcome =
     refusedAt('match', matched) ??
     refusedAt('authenticate', principal) ??
     refusedAt('authorize', grant) ??
     refusedAt('dispatch', choices) ??
-    dispatched(order);
+    dispatched(order, fallback);
   return {
     ...about,
     outcome,
@@ -82,6 +89,7 @@ export async function explain(
     caller: callerOf(principal),
     instances: instancesOf(route, accepted, method, isRefusal(choices) ? [] : choices, now),
     order: order.map(({ upstream }) => upstream.instance.instanceId),
+    ...(fallback && { fallback }),
   };
 }
 
@@ -126,7 +134,13 @@ function refused(stage: Outcome['stage'], { code, detail }: Refusal): Outcome {
   return { ok: false, stage, status: problems[code].status, code, detail };
 }
 
-function dispatched([first]: readonly Choice[]): Outcome {
+function dispatched([first]: readonly Choice[], fallback: readonly ExplainedSource[] = []): Outcome {
+  const standIn = fallback.find(({ answers }) => answers);
+  if (!first && standIn) {
+    const { kind, status, text } = standIn;
+    const detail = `its fallback answers (${kind}): ${text}`;
+    return { ok: false, stage: 'dispatch', ...(status !== undefined && { status }), detail };
+  }
   if (!first) return refused('dispatch', noInstances());
   const { instance } = first.upstream;
   const what = instance.merge ? 'to all endpoints, whose answers are merged, of' : 'to';

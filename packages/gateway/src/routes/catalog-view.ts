@@ -29,6 +29,8 @@ export interface CatalogView {
   apply(set: ChangeSet): void;
   /** Ends what was stale too long. @returns when to come again; undefined: nothing is stale */
   prune(now: number): number | undefined;
+  /** Where a service stands in the table; undefined: nowhere. */
+  routeOf(service: string): Route | undefined;
   /** As a snapshot, to be kept on disk; without what is stale. */
   snapshot(): Snapshot;
 }
@@ -77,7 +79,10 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
 
   function put(service: KnownService, instance: Instance): void {
     const before = service.upstreams.get(instance.instanceId);
-    service.upstreams.set(instance.instanceId, createUpstream(instance, before, pools));
+    service.upstreams.set(
+      instance.instanceId,
+      createUpstream(instance, before, pools, connectMsOf(service.definition)),
+    );
     service.departed = without(service.departed, instance.instanceId);
     if (before) dispose(before); // only now, so that a pool both use stays open
   }
@@ -97,10 +102,24 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
 
   function define(definition: ServiceDefinition): KnownService {
     const known = services.get(definition.name);
-    if (known) return Object.assign(known, { definition, listed: true });
+    if (known) {
+      const sameConnections = connectMsOf(known.definition) === connectMsOf(definition);
+      Object.assign(known, { definition, listed: true });
+      if (!sameConnections) reconnect(known);
+      return known;
+    }
     const service = { definition, listed: true, upstreams: new Map(), rotation: { next: 0 }, departed: [] };
     services.set(definition.name, service);
     return service;
+  }
+
+  /** Its connections are opened by another rule from now on; what is under way on the old ones finishes. */
+  function reconnect({ definition, upstreams }: KnownService): void {
+    for (const [id, before] of upstreams) {
+      const again = createUpstream(before.instance, before, pools, connectMsOf(definition));
+      upstreams.set(id, { ...again, staleUntil: before.staleUntil });
+      releaseUpstream(before, pools);
+    }
   }
 
   function applyOne(change: Change, at: number): void {
@@ -207,6 +226,10 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
       compile(touched);
       return next;
     },
+    routeOf(service) {
+      const route = table.at(compiledAt.get(service) ?? '');
+      return route?.definition.name === service ? route : undefined;
+    },
     snapshot: () => ({
       ...position,
       services: [...services.values()]
@@ -216,6 +239,10 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
   };
   view.replace(first, 0);
   return view;
+}
+
+function connectMsOf({ policy }: ServiceDefinition): number | undefined {
+  return policy?.timeouts?.connectMs;
 }
 
 function without(departed: readonly Departed[], instanceId: string): readonly Departed[] {

@@ -73,7 +73,11 @@ export function compileRoute(
  */
 export function laterRoute(route: Route, later: Route | undefined): Route | undefined {
   if (later === undefined || later === route) return undefined;
-  return isDeepStrictEqual(later.definition, route.definition) ? later : undefined;
+  return isDeepStrictEqual(grantedFor(later), grantedFor(route)) ? later : undefined;
+}
+
+function grantedFor({ definition: { name, url, authorizedRoles, access } }: Route) {
+  return { name, url, authorizedRoles, access };
 }
 
 function targetFor({ instance, targets }: Upstream, method: MethodClass): Target | undefined {

@@ -1,9 +1,11 @@
 // 501 502 503 504: pick an instance, forward, and try another where that is safe.
+import type { ServicePolicy } from '@reg/schema';
 import { isRegError } from '@reg/schema/problem';
 import type { Accepted, Exchange } from '../exchange.ts';
 import { type Choice, methodClass, type Route } from '../routes/route.ts';
 import { pickInstance } from '../selectors/round-robin.ts';
 import type { Answer, Attempt, Failure } from '../upstreams/attempt.ts';
+import { LimitedBody } from '../upstreams/limited-body.ts';
 import { mayRetry } from '../upstreams/may-retry.ts';
 import { RequestBody } from '../upstreams/request-body.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
@@ -19,6 +21,8 @@ export interface DispatchOptions {
   /** Until the head of an answer, over all attempts. */
   readonly requestTimeoutMs: number;
   readonly now: () => number;
+  /** When the exchange must be over, for whose fallback this is: milliseconds since 1970. @default never */
+  readonly endsAt?: number | undefined;
   /** What stands for the route in the newest table, if that is another (`laterRoute`). */
   readonly later: () => Route | undefined;
 }
@@ -26,18 +30,34 @@ export interface DispatchOptions {
 /** How long others are preferred to an instance that broke: the registry knows by then, or it is back. */
 const avoidMs = 1_000;
 
+/** Of a service whose policy says nothing: the gateway's own hold. */
+const none: NonNullable<ServicePolicy['timeouts']> = {};
+
 /** @returns an answer whose body waits for its reader, and the upstream stays busy until it ends */
 export async function dispatch(
   grant: Grant,
   route: Route,
   accepted: Accepted,
   exchange: Exchange,
-  { upstreamTimeoutMs, requestTimeoutMs, now, later }: DispatchOptions,
+  {
+    upstreamTimeoutMs,
+    requestTimeoutMs,
+    endsAt: latestEnd = Number.POSITIVE_INFINITY,
+    now,
+    later,
+  }: DispatchOptions,
 ): Promise<Answer | Merged | Refusal> {
   const { request, response } = exchange;
   const choices = choicesFor(route, request.method);
   if (isRefusal(choices)) return choices;
-  const deadlineAt = exchange.startedAt + requestTimeoutMs;
+  const attemptsBefore = exchange.attempts; // those of the service whose fallback this is
+  const timeouts = route.definition.policy?.timeouts ?? none;
+  const { firstByteMs = upstreamTimeoutMs, idleMs, totalMs } = timeouts;
+  // A policy that waits longer for one attempt means it.
+  const headWithinMs = Math.max(requestTimeoutMs, timeouts.firstByteMs ?? 0);
+  const endsAt = Math.min(latestEnd, exchange.startedAt + (totalMs ?? Number.POSITIVE_INFINITY));
+  const deadlineAt = Math.min(exchange.startedAt + headWithinMs, endsAt);
+  const ends = endsAt < Number.POSITIVE_INFINITY;
   const body = accepted.payload && new RequestBody(accepted.payload);
   const tried: Upstream[] = [];
   let fresh = false;
@@ -45,16 +65,23 @@ export async function dispatch(
   for (;;) {
     const choice =
       pickInstance(choices, route.rotation, tried, now()) ??
-      (exchange.attempts > 0 ? newcomer(later(), request.method, tried, now()) : undefined);
+      (exchange.attempts > attemptsBefore ? newcomer(later(), request.method, tried, now()) : undefined);
     if (!choice) return refusal;
     exchange.attempts++;
     const { upstream, target } = choice;
     exchange.upstream = upstream;
-    const timeoutMs = Math.max(1, Math.min(upstreamTimeoutMs, deadlineAt - now()));
-    const attempt: ForwardOptions = { exchange, accepted, body, grant, target, fresh, timeoutMs };
+    const timeoutMs = Math.max(1, Math.min(firstByteMs, deadlineAt - now()));
+    const attempt: ForwardOptions = { exchange, accepted, body, grant, target, fresh, timeoutMs, idleMs };
     const result: Answer | Merged | Refusal | Failure = upstream.instance.merge
       ? await mergeParts({ exchange, accepted, grant, upstream, timeoutMs })
-      : await answerOf(request.isUpgrade ? openTunnel(attempt) : forward(attempt), exchange);
+      : await answerOf(
+          request.isUpgrade ? openTunnel(attempt) : forward(attempt),
+          exchange,
+          ends ? timeoutMs : undefined,
+        );
+    if (result.kind === 'answer' && ends) {
+      return { ...result, body: new LimitedBody(result.body, Math.max(1, endsAt - now())) };
+    }
     if (result.kind !== 'failure') return result;
     if (isRegError(result.cause)) throw result.cause; // the request's own fault, its body's: nothing to learn
     if (response.gone) return refusalFor(result); // nobody waits, and it says nothing of the instance
@@ -69,7 +96,7 @@ export async function dispatch(
     const replayable = accepted.payload === undefined;
     const { reached, timedOut } = result;
     const { method } = request;
-    const { attempts } = exchange;
+    const attempts = exchange.attempts - attemptsBefore;
     const clientGone = response.gone;
     if (!mayRetry({ reached, timedOut, method, replayable, attempts, clientGone, deadlineAt, now: now() })) {
       return refusal;
@@ -102,14 +129,22 @@ export function noInstances(): Refusal {
   return refuse('no_instances', 'no instance of it takes new requests', ['Retry-After', '1']);
 }
 
-/** Until the answer's head is there, a client that leaves ends the attempt. */
+/**
+ * Until the answer's head is there, a client that leaves ends the attempt.
+ * @param expiresMs also while it connects, which has a limit of its own; undefined: that is enough
+ */
 async function answerOf(
-  attempt: Pick<Attempt, 'result' | 'cancel'>,
+  attempt: Pick<Attempt, 'result' | 'cancel' | 'expire'>,
   { response }: Exchange,
+  expiresMs: number | undefined,
 ): Promise<Answer | Failure> {
   if (response.gone) attempt.cancel();
   response.listener = { drained: () => undefined, gone: () => attempt.cancel() };
-  return attempt.result;
+  if (expiresMs === undefined) return attempt.result;
+  const timer = setTimeout(() => attempt.expire(), expiresMs);
+  const result = await attempt.result;
+  clearTimeout(timer);
+  return result;
 }
 
 function learn({ upstream }: Choice, { reached, reused, timedOut }: Failure, now: number): void {

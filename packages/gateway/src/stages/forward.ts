@@ -21,10 +21,12 @@ export interface ForwardOptions {
   readonly headers?: RawHeaders;
   readonly fresh: boolean;
   readonly timeoutMs: number;
+  /** Of the answer, once its head is there; undefined: no limit. */
+  readonly idleMs?: number | undefined;
 }
 
 export function forward(options: ForwardOptions): Attempt {
-  const { exchange, body, target, method = exchange.request.method, fresh, timeoutMs } = options;
+  const { exchange, body, target, method = exchange.request.method, fresh, timeoutMs, idleMs } = options;
   const sent = options.headers ?? exchange.request.headers;
   const { path, headers } = headOf(options);
   const announced = body?.isChunked ? announcedTrailers(sent) : undefined;
@@ -39,22 +41,24 @@ export function forward(options: ForwardOptions): Attempt {
     keptTrailers: (trailers) => keptTrailers(trailers, sent),
     body,
     timeoutMs,
+    idleMs,
   });
 }
 
 /** A WebSocket's handshake; what follows it goes both ways. */
 export function openTunnel(options: ForwardOptions): Tunnel {
-  const { exchange, target, timeoutMs } = options;
+  const { exchange, target, timeoutMs, idleMs } = options;
   const { path, headers } = headOf(options);
   headers.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
-  return new Tunnel({ pool: target.pool, path, headers, body: exchange.request.body, timeoutMs });
+  return new Tunnel({ pool: target.pool, path, headers, body: exchange.request.body, timeoutMs, idleMs });
 }
 
 function headOf({ exchange, accepted, grant, target, headers = exchange.request.headers }: ForwardOptions) {
   const { request, requestId, client } = exchange;
   const { remoteAddress, encrypted } = request;
+  const { url } = exchange.route?.definition ?? grant.definition; // a fallback's grant is for another service
   return {
-    path: upstreamPath(target, grant.definition.url, request.target),
+    path: upstreamPath(target, url, request.target),
     headers: requestHeaders({
       headers,
       principal: grant.principal,

@@ -74,10 +74,13 @@ function verdict(
   if (partial === undefined) return { kind: 'merged', text: mergeJson(texts), partial };
   const [failure] = results.flatMap((result) => result.failure ?? []);
   if (failure && results.every((result) => result.failure?.reached === 'nothing')) return failure;
-  if (texts.length > 0 && instance.partial === 'allow') {
-    return { kind: 'merged', text: mergeJson(texts), partial };
-  }
-  return refuse('upstream_failed', `parts of the answer failed: ${partial}`, ['X-Reg-Partial', partial]);
+  const rest = (): Merged => ({ kind: 'merged', text: mergeJson(texts), partial });
+  if (texts.length > 0 && instance.partial === 'allow') return rest();
+  const refusal = refuse('upstream_failed', `parts of the answer failed: ${partial}`, [
+    'X-Reg-Partial',
+    partial,
+  ]);
+  return texts.length > 0 ? { ...refusal, rest } : refusal;
 }
 
 /** `customer; reason=status-404, endpoints.2; reason=timeout`: by its name, else its place in the list. */

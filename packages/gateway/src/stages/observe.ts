@@ -26,6 +26,8 @@ export interface AccessRecord {
   readonly client: string;
   /** Parts of a merged answer that failed, and why. */
   readonly partial?: string | undefined;
+  /** A fallback answered, and which. */
+  readonly degraded?: string | undefined;
   /** It broke off: the client left, or the upstream died in the middle. */
   readonly aborted: boolean;
   readonly requestId: string;
@@ -35,7 +37,7 @@ export interface AccessRecord {
 
 export function accessRecord(exchange: Exchange, now: number): AccessRecord {
   const { request, route, upstream, startedAt, status, bytes } = exchange;
-  const { subject, attempts, failure, client, partial, aborted, requestId } = exchange;
+  const { subject, attempts, failure, client, partial, degraded, aborted, requestId } = exchange;
   const query = request.target.indexOf('?');
   return {
     at: Math.round(startedAt),
@@ -52,6 +54,7 @@ export function accessRecord(exchange: Exchange, now: number): AccessRecord {
     failure,
     client: client.address,
     partial,
+    degraded,
     aborted,
     requestId,
     traceId: traceIdOf(headerValues(request.headers, 'traceparent')),
@@ -75,8 +78,21 @@ export function formatJson(record: AccessRecord): string {
 
 /** `12:00:01.250 200 GET /tickets/1 → 127.0.0.1-3001 3.2ms ann from 192.0.2.7`, for people. */
 export function formatPretty(record: AccessRecord): string {
-  const { at, status, method, path, instance, ms, subject, attempts, failure, client, partial, aborted } =
-    record;
+  const {
+    at,
+    status,
+    method,
+    path,
+    instance,
+    ms,
+    subject,
+    attempts,
+    failure,
+    client,
+    partial,
+    degraded,
+    aborted,
+  } = record;
   const parts = [
     new Date(at).toISOString().slice(11, 23),
     String(status),
@@ -89,6 +105,7 @@ export function formatPretty(record: AccessRecord): string {
     ...(attempts > 1 ? [`${attempts} attempts`] : []),
     ...(failure ? [`failed: ${failure}`] : []),
     ...(partial ? [`without ${partial}`] : []),
+    ...(degraded ? [`degraded: ${degraded}`] : []),
     ...(aborted ? ['broke off'] : []),
   ];
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a client must not write to the terminal

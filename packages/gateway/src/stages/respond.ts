@@ -1,6 +1,7 @@
 // The one place where something is written to the client. Never rejects.
 import { regError, toProblem } from '@reg/schema/problem';
 import type { Body, BodySink, Exchange, ResponseListener } from '../exchange.ts';
+import type { WholeAnswer } from '../fallback/whole-answer.ts';
 import { responseHeaders } from '../headers/forward.ts';
 import { headerValues, type RawHeaders } from '../headers/raw-headers.ts';
 import { announcedTrailers, keptTrailers } from '../headers/trailers.ts';
@@ -10,7 +11,10 @@ import type { OwnAnswer } from './own-answer.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Resolves when the answer is given to the transport whole, or broke off. */
-export function respond(exchange: Exchange, outcome: Answer | Merged | OwnAnswer | Refusal): Promise<void> {
+export function respond(
+  exchange: Exchange,
+  outcome: Answer | Merged | OwnAnswer | WholeAnswer | Refusal,
+): Promise<void> {
   if (outcome.kind === 'refusal') {
     sendProblem(exchange, outcome);
     return Promise.resolve();
@@ -22,6 +26,10 @@ export function respond(exchange: Exchange, outcome: Answer | Merged | OwnAnswer
   }
   if (outcome.kind === 'merged') {
     sendMerged(exchange, outcome);
+    return Promise.resolve();
+  }
+  if (outcome.kind === 'whole') {
+    sendWhole(exchange, outcome);
     return Promise.resolve();
   }
   return sendAnswer(exchange, outcome);
@@ -44,8 +52,32 @@ function sendMerged(exchange: Exchange, { text, partial }: Merged): void {
     'Cache-Control',
     'no-store',
     ...(partial === undefined ? [] : ['X-Reg-Partial', partial]),
+    ...mark(exchange),
     ...(exchange.upstream?.notice ?? []),
   ]);
+}
+
+/** That a fallback answers, and which. */
+function mark({ degraded }: Exchange): RawHeaders {
+  return degraded === undefined ? [] : ['X-Reg-Degraded', degraded];
+}
+
+function sendWhole(exchange: Exchange, { status, headers, content }: WholeAnswer): void {
+  const { request, response, requestId } = exchange;
+  if (response.gone) {
+    exchange.aborted = true;
+    return;
+  }
+  exchange.status = status;
+  response.listener = undefined;
+  const isBodiless = status === 204 || status === 304;
+  const length = isBodiless ? [] : ['Content-Length', String(content.byteLength)];
+  response.head(status, [...headers, ...length, ...mark(exchange), 'X-Request-Id', requestId]);
+  if (!isBodiless && request.method !== 'HEAD') {
+    exchange.bytes = content.byteLength;
+    response.write(content);
+  }
+  response.end();
 }
 
 /** What is of the gateway's own making. */
@@ -72,6 +104,7 @@ function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): Prom
   const kept =
     status === 204 || status === 101 ? withoutLength(responseHeaders(headers)) : responseHeaders(headers);
   pushNotice(kept, exchange.upstream?.notice ?? []);
+  if (exchange.degraded !== undefined) kept.push('X-Reg-Degraded', exchange.degraded);
   const announced = announcedTrailers(headers);
   if (announced !== undefined) kept.push('Trailer', announced);
   kept.push('X-Request-Id', exchange.requestId);

@@ -40,6 +40,8 @@ export interface AttemptOptions {
   readonly body: RequestBody | undefined;
   /** Until the head of the answer is there. */
   readonly timeoutMs: number;
+  /** Between two pieces of the answer; undefined: no limit. */
+  readonly idleMs: number | undefined;
 }
 
 /** Of an answer that came before anybody took it: about one read of a socket. */
@@ -68,7 +70,7 @@ export class Attempt implements Body {
   #trailers: RawHeaders = [];
   #failure: Error | undefined;
 
-  constructor({ pool, fresh, method, path, headers, body, keptTrailers, timeoutMs }: AttemptOptions) {
+  constructor({ pool, fresh, method, path, headers, body, keptTrailers, timeoutMs, idleMs }: AttemptOptions) {
     this.result = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -79,7 +81,11 @@ export class Attempt implements Body {
     this.#keptTrailers = keptTrailers;
     const send = (sent: Buffer | Readable | null) => {
       if (this.#cancelled) pool.drop(this.#connection);
-      else this.#connection.dispatch({ method, path, headers, body: sent, headersTimeout: timeoutMs }, this);
+      else
+        this.#connection.dispatch(
+          { method, path, headers, body: sent, headersTimeout: timeoutMs, bodyTimeout: idleMs ?? 0 },
+          this,
+        );
     };
     if (body) body.arrive(send);
     else send(null);
@@ -169,11 +175,20 @@ export class Attempt implements Body {
 
   /** The client left: the upstream need not go on. */
   cancel(): void {
+    this.#end(new Error('the client left'));
+  }
+
+  /** Its time is over: a failure, where it has no answer yet. */
+  expire(): void {
+    this.#end(Object.assign(new Error('no answer in time'), { code: 'UND_ERR_HEADERS_TIMEOUT' }));
+  }
+
+  #end(cause: Error): void {
     this.#cancelled = true;
     this.#sink = undefined;
     if (this.#state === 'done') return;
-    if (this.#state === 'connecting') this.#settle(this.#failureOf('nothing', new Error('the client left')));
-    this.#abort?.(new Error('the client left'));
+    if (this.#state === 'connecting') this.#settle(this.#failureOf('nothing', cause));
+    this.#abort?.(cause);
   }
 
   #failureOf(reached: FailedAttempt['reached'], cause: Error): Failure {

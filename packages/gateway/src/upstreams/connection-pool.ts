@@ -12,6 +12,7 @@ const maxIdle = 256;
 
 export interface ConnectionPool {
   readonly origin: string;
+  readonly connectTimeoutMs: number;
   /** @param fresh not one that was used before: the last of those failed */
   take(fresh: boolean): Connection;
   /** Its exchange ended well; it may serve the next. */
@@ -45,6 +46,7 @@ export function createConnectionPool(origin: string, rules: ConnectionRules): Co
 
   return {
     origin,
+    connectTimeoutMs: rules.connectTimeoutMs,
     drop,
     connect: (connected) => connectTo(origin, rules, connected),
     take(fresh) {

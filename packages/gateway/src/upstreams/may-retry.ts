@@ -26,6 +26,11 @@ const maxAttempts = 3;
 /** RFC 9110 §9.2.2, without TRACE, which is never forwarded. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
+/** Asked twice, it does what it does once. */
+export function isIdempotent(method: string): boolean {
+  return idempotent.has(method);
+}
+
 export function mayRetry(question: RetryQuestion): boolean {
   const { reached, timedOut, method, replayable, attempts, clientGone, deadlineAt, now } = question;
   if (clientGone) return false;
@@ -34,5 +39,5 @@ export function mayRetry(question: RetryQuestion): boolean {
   if (reached === 'nothing') return true;
   if (reached === 'answering') return false;
   if (timedOut) return false; // it works on it still: a second one would add to what makes it slow
-  return replayable && idempotent.has(method);
+  return replayable && isIdempotent(method);
 }

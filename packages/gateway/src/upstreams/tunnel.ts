@@ -20,6 +20,8 @@ export interface TunnelOptions {
   readonly body: Body;
   /** Until the head of the answer is there. */
   readonly timeoutMs: number;
+  /** Nothing passes either way; undefined: no limit. */
+  readonly idleMs: number | undefined;
 }
 
 const maxHeadBytes = 16 * 1024;
@@ -32,9 +34,11 @@ export class Tunnel implements Body {
   readonly #timer: NodeJS.Timeout;
   #socket: Socket | undefined;
   #answer: StreamBody | undefined;
+  readonly #idleMs: number | undefined;
   #isOpen = false;
 
-  constructor({ pool, path, headers, body, timeoutMs }: TunnelOptions) {
+  constructor({ pool, path, headers, body, timeoutMs, idleMs }: TunnelOptions) {
+    this.#idleMs = idleMs;
     this.result = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -74,6 +78,7 @@ export class Tunnel implements Body {
       return;
     }
     this.#isOpen = true;
+    if (this.#idleMs !== undefined) socket.setTimeout(this.#idleMs, () => socket.destroy()); // both ways count
     if (early.length > 0) socket.unshift(early);
     this.#answered(answer, new StreamBody(socket));
   }
@@ -110,6 +115,12 @@ export class Tunnel implements Body {
 
   resume(): void {
     this.#answer?.resume();
+  }
+
+  /** Its time is over. */
+  expire(): void {
+    this.#fail(new Error('no answer in time'), true);
+    this.#socket?.destroy();
   }
 
   cancel(): void {

@@ -38,13 +38,17 @@ export interface Upstream {
   readonly staleUntil: number | undefined;
 }
 
-/** @param before what the gateway had under the same instance id */
+/**
+ * @param before what the gateway had under the same instance id
+ * @param connectTimeoutMs as its service's policy has it; undefined: as the gateway has it
+ */
 export function createUpstream(
   instance: Instance,
   before: Upstream | undefined,
   pools: ConnectionPools,
+  connectTimeoutMs?: number,
 ): Upstream {
-  const targets = instance.endpoints.flatMap((endpoint) => targetOf(endpoint, pools) ?? []);
+  const targets = instance.endpoints.flatMap((endpoint) => targetOf(endpoint, pools, connectTimeoutMs) ?? []);
   const sameRun = before?.instance.generation === instance.generation;
   const condition: Condition = before && sameRun ? before.condition : { avoidUntil: 0 };
   return { instance, targets, condition, notice: noticeOf(instance), staleUntil: undefined };
@@ -63,9 +67,13 @@ export function releaseUpstream(upstream: Upstream, pools: ConnectionPools): voi
   for (const { pool } of upstream.targets) pools.release(pool);
 }
 
-function targetOf({ type, url, as }: Endpoint, pools: ConnectionPools): Target | undefined {
+function targetOf(
+  { type, url, as }: Endpoint,
+  pools: ConnectionPools,
+  connectTimeoutMs: number | undefined,
+): Target | undefined {
   if (type === 'amqp') return undefined;
   const { origin, host, pathname } = new URL(url);
   const basePath = pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
-  return { type, host, basePath, wholePath: pathname, as, pool: pools.acquire(origin) };
+  return { type, host, basePath, wholePath: pathname, as, pool: pools.acquire(origin, connectTimeoutMs) };
 }

@@ -50,6 +50,8 @@ const plain: Record<OperationName, Request> = {
     path: '/v1/paths/move',
     body: { path: '/tickets', from: 'tickets', to: 'next' },
   },
+  setPolicy: { method: 'PUT', path: '/v1/services/tickets/policy', body: { timeouts: { connectMs: 100 } } },
+  scale: { method: 'PUT', path: '/v1/services/tickets/scale', body: { instances: 3 } },
   listServices: { path: '/v1/services' },
   getService: { path: '/v1/services/tickets' },
   snapshot: { path: '/v1/snapshot' },
@@ -171,6 +173,19 @@ async function threeServices(api: TestApi): Promise<void> {
     await register(registrationOf({ url, port: 4000 + index }), path)(api);
   }
 }
+
+const settings: Case[] = (['setPolicy', 'scale'] as const).flatMap((operation) => [
+  { operation, code: 'service_not_found', request: plain[operation] },
+  {
+    operation,
+    code: 'store_unavailable',
+    prepare: async (api) => {
+      await ticketsThere(api);
+      await api.store.close();
+    },
+    request: plain[operation],
+  },
+]);
 
 const movePath = { operation: 'movePath', options: { grants: [{ path: '/', service: 'web' }] } } as const;
 const move = (path: string, from: string, to: string): Request => ({
@@ -325,6 +340,7 @@ const rules: Case[] = [
     },
     request: move('/tickets', 'tickets', 'next'),
   },
+  ...settings,
   {
     operation: 'health',
     code: 'not_ready',
@@ -348,28 +364,28 @@ const rules: Case[] = [
 ];
 
 /** What a token may not do: its service is another, or another token registered the instance. */
-const permissions: Case[] = (['register', 'renew', 'drain', 'unregister', 'movePath'] as const).flatMap(
-  (operation): Case[] => {
-    const ofRun = operation === 'register' || operation === 'renew' || operation === 'movePath';
-    const request = ofRun
-      ? plain[operation]
-      : { ...plain[operation], path: `${pathOf(plain[operation])}?runId=r` };
-    const others: Case = {
-      operation,
-      code: 'not_permitted',
-      options: guarded,
-      request: asked(request, signed({ services: ['others'] })),
-    };
-    const foreign: Case = {
-      operation,
-      code: 'instance_foreign',
-      options: guarded,
-      prepare: ({ registry }) => registry.register({ service: 'tickets', id: 'one' }, registrationOf()),
-      request: asked(request, signed({ services: ['tickets'] })),
-    };
-    return operation === 'movePath' ? [others] : [others, foreign];
-  },
-);
+const ofInstances = ['register', 'renew', 'drain', 'unregister'] as const;
+const ofServices = ['movePath', 'setPolicy', 'scale'] as const;
+const permissions: Case[] = [...ofInstances, ...ofServices].flatMap((operation): Case[] => {
+  const namesRun = operation === 'drain' || operation === 'unregister';
+  const request = namesRun
+    ? { ...plain[operation], path: `${pathOf(plain[operation])}?runId=r` }
+    : plain[operation];
+  const others: Case = {
+    operation,
+    code: 'not_permitted',
+    options: guarded,
+    request: asked(request, signed({ services: ['others'] })),
+  };
+  const foreign: Case = {
+    operation,
+    code: 'instance_foreign',
+    options: guarded,
+    prepare: ({ registry }) => registry.register({ service: 'tickets', id: 'one' }, registrationOf()),
+    request: asked(request, signed({ services: ['tickets'] })),
+  };
+  return ofServices.some((name) => name === operation) ? [others] : [others, foreign];
+});
 
 const cases: readonly Case[] = [...common, ...bodies, ...waitingReads, ...rules, ...permissions];
 

@@ -77,6 +77,12 @@ export function createHandlers(registry: Registry, { gateway, signal }: Beside):
     async movePath({ body }, _, { writer }) {
       return ok(await registry.movePath(body, writer));
     },
+    async setPolicy({ parameters, body }, _, { writer }) {
+      return ok(await registry.setPolicy(parameters.service, body, writer));
+    },
+    async scale({ parameters, body }, _, { writer }) {
+      return ok(await registry.scale(parameters.service, body.instances, writer));
+    },
     async listServices({ query, headers }, ended) {
       await waitToRead(query, ended);
       return listing(registry.listServices(), headers['if-none-match']);

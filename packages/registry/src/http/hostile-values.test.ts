@@ -43,6 +43,20 @@ const registration = {
   owner: 'ann',
   redefine: true,
 };
+const policy = {
+  checks: [
+    {
+      type: 'http',
+      path: '/health',
+      headers: { accept: 'text/plain' },
+      expect: { status: [200], body: 'ok' },
+    },
+  ],
+  checking: { intervalMs: 1_000 },
+  fallback: { use: [{ kind: 'static', body: '{}', headers: { 'x-a': 'b' } }], methods: ['GET'] },
+  scaling: { min: 1, max: 2, highLoad: { inFlight: 10 } },
+  timeouts: { connectMs: 100 },
+};
 const forced = { parameters: instance, query: { force: 'true', reason: 'why' } };
 /** What is not here takes no more than its path's parameters. */
 const good: Partial<Record<OperationName, Good>> = {
@@ -52,6 +66,8 @@ const good: Partial<Record<OperationName, Good>> = {
   drain: forced,
   unregister: forced,
   movePath: { body: { path: '/tickets', from: 'tickets', to: 'billing' } },
+  setPolicy: { parameters: instance, body: policy },
+  scale: { parameters: instance, body: { instances: 2 } },
   listServices: { query: { wait: '1ms' } },
   getService: { parameters: instance, query: { wait: '1ms' } },
   reportApplied: { parameters: { id: 'gateway-1' }, body: { epoch: 'e', revision: 1 } },

@@ -55,6 +55,13 @@ test('the life of an instance, each answer in the shape that the contract promis
   const move = { path: '/tickets', from: 'tickets', to: 'next' };
   await replyTo(api, 'movePath', { path: '/v1/paths/move', body: move });
   expect((await replyTo(api, 'getService', { path: '/v1/services/next' })).url).toBe('/tickets');
+  const policy = { fallback: { use: [{ kind: 'static', body: '{}' }] } };
+  await replyTo(api, 'setPolicy', { path: '/v1/services/next/policy', body: policy });
+  await replyTo(api, 'scale', { path: '/v1/services/next/scale', body: { instances: 2 } });
+  expect(await replyTo(api, 'getService', { path: '/v1/services/next' })).toMatchObject({
+    policy,
+    wanted: 2,
+  });
   await replyTo(api, 'unregister', { path: `${path}?generation=${generation}` });
   await replyTo(api, 'unregister', { path: `${path}?generation=${generation}` }); // what succeeded succeeds
 });

@@ -1,7 +1,14 @@
 // One random history: a registry over the store under test and the model do the same, step by step, and
 // must agree on every answer and on every listing; who follows the changes must end at the snapshot.
 import assert from 'node:assert/strict';
-import { type ChangeSet, isRegError, type RegistrationBody, type Snapshot, slug } from '@reg/schema';
+import {
+  type ChangeSet,
+  isRegError,
+  type RegistrationBody,
+  type ServicePolicy,
+  type Snapshot,
+  slug,
+} from '@reg/schema';
 import type { RunName } from '../lease.ts';
 import { createRegistry, type Registry } from '../registry.ts';
 import type { InstanceName, Store } from '../store.ts';
@@ -77,6 +84,7 @@ async function takeStep(world: World): Promise<void> {
   if (roll < 65) return drain(world);
   if (roll < 78) return unregister(world);
   if (roll < 83) return movePath(world);
+  if (roll < 88) return set(world);
   return goOn(world, random.once(200) ? 3_600_000 + random.below(1_000) : random.below(4_000));
 }
 
@@ -209,6 +217,26 @@ async function movePath(world: World): Promise<void> {
   assert.equal(codeOf(answer), model.movePath(path, from, to), `move ${path} from ${from} to ${to}`);
 }
 
+async function set(world: World): Promise<void> {
+  const { registry, model, random } = world;
+  const service = random.pick(['tickets', 'Tickets', 'orders']);
+  if (random.once(3)) {
+    const wanted = random.once(2) ? random.below(3) : undefined;
+    const answer = await answerOf(world, registry.scale(service, wanted ?? null));
+    assert.equal(codeOf(answer), model.set(service, { wanted }), `scale ${service} to ${wanted}`);
+    return;
+  }
+  const fallback: ServicePolicy['fallback'] = { use: [{ kind: 'cache' }] };
+  const policy = random.pick<ServicePolicy>([{}, { fallback }, { timeouts: { connectMs: 100 } }]);
+  const answer = await answerOf(world, registry.setPolicy(service, policy));
+  const kept = Object.keys(policy).length > 0 ? policy : undefined;
+  assert.equal(
+    codeOf(answer),
+    model.set(service, { policy: kept }),
+    `policy ${JSON.stringify(policy)} of ${service}`,
+  );
+}
+
 async function goOn({ clock, model, startedAt }: World, byMs: number): Promise<void> {
   const end = clock.now() + byMs;
   const firstLook = startedAt + Math.ceil((clock.now() - startedAt + 1) / lookEveryMs) * lookEveryMs;
@@ -222,6 +250,8 @@ function compare({ registry, model }: World): void {
     url: service.url,
     formerUrls: service.formerUrls ?? [],
     roles: JSON.stringify(service.authorizedRoles),
+    policy: service.policy,
+    wanted: service.wanted,
     instances: service.instances.map(({ instanceId, generation, state, leaseUntil }) => ({
       id: instanceId,
       generation,
@@ -229,11 +259,13 @@ function compare({ registry, model }: World): void {
       leaseUntil,
     })),
   }));
-  const expected = model.services.map(({ name, url, formerUrls, roles }) => ({
+  const expected = model.services.map(({ name, url, formerUrls, roles, policy, wanted }) => ({
     name,
     url,
     formerUrls,
     roles,
+    policy,
+    wanted,
     instances: model.instances
       .filter(({ service }) => service === name)
       .map(({ id, generation, state, expiresAt }) => ({ id, generation, state, leaseUntil: expiresAt })),

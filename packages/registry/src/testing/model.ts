@@ -1,7 +1,7 @@
 // The rules again, as simply as they can be said: plain lists, everything searched from the start, nothing
 // shared with the registry's own code. It knows no revisions: generations are told to it by the replies,
 // and it only says whether one must be the old one or a new one.
-import type { ProblemCode, RegistrationBody } from '@reg/schema';
+import type { ProblemCode, RegistrationBody, ServicePolicy } from '@reg/schema';
 import type { RunName } from '../lease.ts';
 import type { InstanceName } from '../store.ts';
 
@@ -20,7 +20,11 @@ interface ModelService {
   /** Its paths before it was moved, the last one first. */
   formerUrls: string[];
   roles: string;
+  policy: ServicePolicy | undefined;
+  wanted: number | undefined;
   emptySince: number | undefined;
+  /** Its last instance did not say goodbye. */
+  lastExpired: boolean;
 }
 
 /** What is remembered of an instance id of a service, listed or not. */
@@ -44,6 +48,10 @@ export interface Model {
   drain(name: InstanceName, run: RunName): ProblemCode | undefined;
   unregister(name: InstanceName, run: RunName, now: number): ProblemCode | undefined;
   movePath(path: string, from: string, to: string): ProblemCode | undefined;
+  set(
+    service: string,
+    settings: Pick<ModelService, 'policy'> | Pick<ModelService, 'wanted'>,
+  ): ProblemCode | undefined;
   /** The reaper looked at `now`. */
   looked(now: number): void;
 }
@@ -60,10 +68,19 @@ export function createModel(): Model {
   const alive = (service: string) => instances.filter((one) => one.service === service);
   const remove = <Item>(list: Item[], item: Item) => void list.splice(list.indexOf(item), 1);
 
-  function unlist(instance: ModelInstance, now: number): void {
+  function unlist(instance: ModelInstance, now: number, expired: boolean): void {
     remove(instances, instance);
     const service = serviceNamed(instance.service);
-    if (service && alive(service.name).length === 0) service.emptySince = now;
+    if (!service || alive(service.name).length > 0) return;
+    service.emptySince = now;
+    service.lastExpired = expired;
+  }
+
+  /** Without instances, and nothing that it would stay for. */
+  function endIfOver(service: ModelService | undefined): void {
+    if (!service || alive(service.name).length > 0 || service.lastExpired) return;
+    if (service.formerUrls.length > 0 || service.policy?.fallback || service.wanted !== undefined) return;
+    remove(services, service);
   }
 
   /** The generation a run must get. */
@@ -127,7 +144,10 @@ export function createModel(): Model {
       if (!service && twin && services.includes(twin)) remove(services, twin);
       const definition = { url, roles, emptySince: undefined, ...(urlDiffers && { formerUrls: [] }) };
       if (service) Object.assign(service, definition);
-      else services.push({ name: name.service, slug, formerUrls: [], ...definition });
+      else {
+        const unset = { policy: undefined, wanted: undefined, lastExpired: false };
+        services.push({ name: name.service, slug, formerUrls: [], ...unset, ...definition });
+      }
       const leaseMs = body.lease === 'none' ? null : (body.lease?.ttlMs ?? 10_000);
       const lease = { address, leaseMs, expiresAt: leaseMs === null ? null : now + leaseMs };
       const instance = listed(name);
@@ -167,10 +187,8 @@ export function createModel(): Model {
       const instance = listed(name);
       const memory = remembered(name);
       if (refused || !instance || !memory) return refused;
-      unlist(instance, now);
-      const service = serviceNamed(name.service);
-      const moved = service && service.formerUrls.length > 0;
-      if (service && !moved && alive(name.service).length === 0) remove(services, service);
+      unlist(instance, now, false);
+      endIfOver(serviceNamed(name.service));
       memory.ended = !run.force;
       if (memory.ended) retire(memory);
       return undefined;
@@ -188,8 +206,20 @@ export function createModel(): Model {
       [giver.url, taker.url] = [taker.url, giver.url];
       return undefined;
     },
+    set(name, settings) {
+      const service = serviceNamed(name);
+      if (!service) return 'service_not_found';
+      const changes = Object.entries(settings).some(
+        ([key, value]) => JSON.stringify(service[key as 'policy' | 'wanted']) !== JSON.stringify(value),
+      );
+      Object.assign(service, settings);
+      if (changes) endIfOver(service);
+      return undefined;
+    },
     looked(now) {
-      for (const one of [...instances]) if (one.expiresAt !== null && one.expiresAt <= now) unlist(one, now);
+      for (const one of [...instances]) {
+        if (one.expiresAt !== null && one.expiresAt <= now) unlist(one, now, true);
+      }
       for (const one of [...services]) {
         if (one.emptySince !== undefined && one.emptySince <= now - 3_600_000) remove(services, one);
       }

@@ -1,12 +1,15 @@
 // Changes as the rules would make them, for tests that write to a store directly.
 import assert from 'node:assert/strict';
-import type { Change, ChangeSet, Instance } from '@reg/schema';
+import type { Change, ChangeSet, Instance, ServiceDefinition } from '@reg/schema';
 import type { InstanceKey, Store } from '../store.ts';
 
-export function service(name: string, formerUrls?: string[]): Change {
+export function service(
+  name: string,
+  more: Pick<ServiceDefinition, 'formerUrls' | 'policy' | 'wanted'> = {},
+): Change {
   const url = `/${name.replace(' ', '-')}`;
   const definition = { name, url, authorizedRoles: [], access: 'token' as const };
-  return { kind: 'service-updated', service: { ...definition, ...(formerUrls && { formerUrls }) } };
+  return { kind: 'service-updated', service: { ...definition, ...more } };
 }
 
 function instance(id: string, generation: number): Instance {

@@ -311,7 +311,9 @@ async function holdsReopening(store: Store, clock: FakeClock, { reopen }: Opened
   const key = instanceKey({ service: 'tickets', id: 'one' });
   await write(store, joined('tickets', 'one', 5), nobody('tickets', 'one'), clock.now());
   await write(store, joined('tickets', 'two', 6), nobody('tickets', 'two'), clock.now());
-  await write(store, [service('moved', ['/before'])], new Map(), clock.now());
+  const policy = { fallback: { use: [{ kind: 'static' as const, body: '{}', headers: { 'a.$b': 'c' } }] } };
+  await write(store, [service('set', { policy, wanted: 3 })], new Map(), clock.now());
+  await write(store, [service('moved', { formerUrls: ['/before'] })], new Map(), clock.now());
   const gone: Change = {
     kind: 'instance-unregistered',
     service: 'tickets',

@@ -1,0 +1,37 @@
+// What stands in for an instance while none is up, as the service's policy has it: what a caller can do without a
+// gateway. The last good answer is the gateway's to keep.
+import type { DiscoveredInstance, View } from './view.ts';
+
+/** @param turn which of several. @returns undefined: the policy has nothing that a caller could read instead */
+export function standIn(view: View, name: string, turn: number, now: number): DiscoveredInstance | undefined {
+  const definition = view.definitionOf(name);
+  const { use = [], methods = ['GET'] } = definition?.policy?.fallback ?? {};
+  if (!definition || !methods.includes('GET')) return undefined;
+  for (const source of use) {
+    if (source.kind === 'service' && source.service !== name) {
+      const up = view.instancesOf(source.service, now).filter(({ state }) => state === 'up');
+      const one = up[turn % up.length];
+      if (one) return { ...one, degraded: { source: 'service', to: source.service } };
+    }
+    if (source.kind !== 'static') continue;
+    const { status = 200, contentType = 'application/json', headers = {}, body } = source;
+    if (status >= 300) continue;
+    // Whatever is added to the url, a path or a query, is its fragment: nobody gets more than the body.
+    const url = `data:${contentType};base64,${Buffer.from(body).toString('base64')}#`;
+    const { authorizedRoles: roles, access } = definition;
+    return {
+      instanceId: 'static',
+      url,
+      type: 'http',
+      endpoints: [{ type: 'http', url }],
+      roles,
+      access,
+      state: 'up',
+      tags: [],
+      metadata: {},
+      stale: false,
+      degraded: { source: 'static', status, contentType, headers, body },
+    };
+  }
+  return undefined;
+}
