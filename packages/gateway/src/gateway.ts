@@ -49,8 +49,10 @@ export interface GatewayOptions {
   readonly upstreamTimeoutMs?: number | undefined;
   /** Until the head of an answer, over all attempts. @default 60_000 */
   readonly requestTimeoutMs?: number | undefined;
-  /** Until an upstream is connected. @default 2_000 */
+  /** Until an upstream is connected. @default 1_000 */
   readonly connectTimeoutMs?: number | undefined;
+  /** Nothing comes of an answer; of a WebSocket, nothing passes either way: it is broken off. @default 60_000 */
+  readonly idleTimeoutMs?: number | undefined;
   /** Longer bodies of requests are refused (413). @default Infinity: they are streamed, never kept */
   readonly maxBodyBytes?: number | undefined;
   /** Web pages of these origins may open WebSockets, beside those of the gateway's own. @default none */
@@ -101,7 +103,8 @@ export function createGateway({
   onError = console.error,
   upstreamTimeoutMs = 30_000,
   requestTimeoutMs = 60_000,
-  connectTimeoutMs = 2_000,
+  connectTimeoutMs = 1_000,
+  idleTimeoutMs = 60_000,
   maxBodyBytes = Number.POSITIVE_INFINITY,
   allowOrigins = [],
   allowUpstreams = defaultUpstreamNetworks,
@@ -162,7 +165,13 @@ export function createGateway({
     const grant = authorize(principal, route.definition); // 403, the only maker of a Grant
     if (isRefusal(grant)) return grant;
     const later = () => laterRoute(route, table?.at(route.definition.url));
-    const dispatchOptions: DispatchOptions = { upstreamTimeoutMs, requestTimeoutMs, now, later };
+    const dispatchOptions: DispatchOptions = {
+      upstreamTimeoutMs,
+      requestTimeoutMs,
+      idleTimeoutMs,
+      now,
+      later,
+    };
     const outcome = await dispatch(grant, route, accepted, exchange, dispatchOptions); // 501–504
     const fallback = route.definition.policy?.fallback;
     if (!fallback) return outcome;

@@ -121,7 +121,7 @@ export const timeouts = z.strictObject({
   connectMs: ms(1, 600_000).optional(),
   /** Until the head of the answer. */
   firstByteMs: ms(1, aDayMs).optional(),
-  /** Nothing comes of the answer; of a WebSocket, nothing passes either way. @default no limit */
+  /** Nothing comes of the answer; of a WebSocket, nothing passes either way. */
   idleMs: ms(1, aDayMs).optional(),
   /** The whole exchange. @default no limit */
   totalMs: ms(1, aDayMs).optional(),
@@ -151,7 +151,7 @@ export const policyDefaults = {
     pendingMs: 300_000,
   },
   /** Of a gateway whose options say nothing else. */
-  timeouts: { connectMs: 2_000, firstByteMs: 30_000 },
+  timeouts: { connectMs: 1_000, firstByteMs: 30_000, idleMs: 60_000 },
 } as const;
 
 export type Check = z.infer<typeof check>;

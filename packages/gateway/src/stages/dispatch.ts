@@ -20,6 +20,8 @@ export interface DispatchOptions {
   readonly upstreamTimeoutMs: number;
   /** Until the head of an answer, over all attempts. */
   readonly requestTimeoutMs: number;
+  /** Nothing comes of an answer; of a WebSocket, nothing passes either way. */
+  readonly idleTimeoutMs: number;
   readonly now: () => number;
   /** When the exchange must be over, for whose fallback this is: milliseconds since 1970. @default never */
   readonly endsAt?: number | undefined;
@@ -42,6 +44,7 @@ export async function dispatch(
   {
     upstreamTimeoutMs,
     requestTimeoutMs,
+    idleTimeoutMs,
     endsAt: latestEnd = Number.POSITIVE_INFINITY,
     now,
     later,
@@ -52,7 +55,7 @@ export async function dispatch(
   if (isRefusal(choices)) return choices;
   const attemptsBefore = exchange.attempts; // those of the service whose fallback this is
   const timeouts = route.definition.policy?.timeouts ?? none;
-  const { firstByteMs = upstreamTimeoutMs, idleMs, totalMs } = timeouts;
+  const { firstByteMs = upstreamTimeoutMs, idleMs = idleTimeoutMs, totalMs } = timeouts;
   // A policy that waits longer for one attempt means it.
   const headWithinMs = Math.max(requestTimeoutMs, timeouts.firstByteMs ?? 0);
   const endsAt = Math.min(latestEnd, exchange.startedAt + (totalMs ?? Number.POSITIVE_INFINITY));
