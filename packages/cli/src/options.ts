@@ -144,7 +144,12 @@ export function momentOf(text: string): number {
 }
 
 export function leaseOf(text: string): 'none' | { ttlMs: number } {
-  return text === 'none' ? 'none' : { ttlMs: durationOf(text) };
+  return text === 'none' ? 'none' : keptLeaseOf(text);
+}
+
+/** Of who stays to renew it. */
+export function keptLeaseOf(text: string): { ttlMs: number } {
+  return { ttlMs: durationOf(text) };
 }
 
 export function addressesOf(text: string): string {
