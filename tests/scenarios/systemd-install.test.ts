@@ -52,6 +52,8 @@ withSystemd(
     expect(await answers()).toBe('unset'); // no double registration
     const pid = await systemd.systemctl('show', '--property=MainPID', '--value', unit);
     expect(await readFile(`/proc/${pid}/environ`, 'utf8')).toContain('PRICE=5% $HOME "x"\0');
+    const given = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0').slice(2, -1);
+    expect(given).toEqual([...words, String(port)]);
     const [first] = await untilListed(registry.url, name, await runOf(systemd, unit));
     expect(first).toMatchObject({
       ...{ instanceId: `127.0.0.1-${port}`, lease: 'none', owner: `systemd:${unit}` },

@@ -1,5 +1,5 @@
 // What an earlier boot of this machine left listed: a loss of power runs no ExecStopPost.
-import { networkInterfaces } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import type { ListedInstance, ListedService } from '@reg/schema';
 import { isRegError } from '@reg/schema/problem';
 import { callRegistry, type RegistryAccess } from './api.ts';
@@ -8,6 +8,9 @@ import { failureOf } from './wait-for.ts';
 
 /** A living listener takes a connection at once; a machine that is off answers nothing. */
 const answerMs = 1_000;
+
+/** Nobody listens, nobody is there, nobody answers in time. A name that does not resolve says nothing. */
+const deadCodes = ['ECONNREFUSED', 'EHOSTUNREACH', 'ETIMEDOUT', 'ABORT_ERR'];
 
 export interface Leftover {
   readonly service: string;
@@ -53,7 +56,7 @@ export async function removeLeftovers(
 async function remove({ service, instance }: Leftover, access: RegistryAccess): Promise<string> {
   const { instanceId: id, generation } = instance;
   const what = `${service}  ${id}, of an earlier boot`;
-  if (await livesElsewhere(instance)) return `left alone  ${what}: it answers, on another machine of this id`;
+  if (await livesElsewhere(instance)) return `left alone  ${what}: it may live on another machine of this id`;
   try {
     const query = { generation: String(generation), reason: 'left by an earlier boot of its machine' };
     await callRegistry('unregister', { ...access, parameters: { service, id }, query });
@@ -67,8 +70,8 @@ async function remove({ service, instance }: Leftover, access: RegistryAccess): 
 /** A machine that was cloned with its id is another machine, whatever it says: who answers there is not dead. */
 async function livesElsewhere({ endpoints: [first] }: ListedInstance): Promise<boolean> {
   if (first === undefined) return false;
-  const { hostname, port, protocol } = new URL(first.url);
-  const host = hostname.replace(/^\[|\]$/g, '');
+  const { hostname: name, port, protocol } = new URL(first.url);
+  const host = name.replace(/^\[|\]$/g, '');
   if (isOurs(host)) return false;
   const target = {
     kind: 'tcp',
@@ -76,13 +79,14 @@ async function livesElsewhere({ endpoints: [first] }: ListedInstance): Promise<b
     host,
     port: Number(port) || defaultPorts[protocol] || 80,
   } as const;
-  return (await failureOf(target, answerMs)) === undefined;
+  const failure = await failureOf(target, answerMs);
+  return failure === undefined || !deadCodes.includes(failure);
 }
 
 const defaultPorts: Readonly<Record<string, number>> = { 'https:': 443, 'amqp:': 5672, 'amqps:': 5671 };
 
 function isOurs(host: string): boolean {
-  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return true;
+  if (['localhost', '::1', hostname()].includes(host) || host.startsWith('127.')) return true;
   return addressesOfThisMachine().includes(host);
 }
 

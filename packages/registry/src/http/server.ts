@@ -1,6 +1,6 @@
 // The API on a socket of its own: limits on heads, times and connections, and an end that is quick.
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { regError } from '@reg/schema';
 import { type AdminAppOptions, adminApp, type RegistryAppOptions, registryApp } from './app.ts';
@@ -79,16 +79,7 @@ async function serve(
   server.on('request', (_, response) => response.on('close', answered));
   server.listen(fd === undefined ? { host, port } : { fd });
   await once(server, 'listening');
-  const { address, port: actualPort } = server.address() as AddressInfo;
-  if (fd !== undefined) {
-    try {
-      requireTcp(fd, address);
-      if (!credentials) refuseBeyondLoopback(address); // before the event loop takes a connection
-    } catch (error) {
-      server.close();
-      throw error;
-    }
-  }
+  const { address, port: actualPort } = boundTo(server, fd, credentials !== undefined);
 
   let closed: Promise<void> | undefined;
   const close = async () => {
@@ -114,9 +105,18 @@ function refuseBeyondLoopback(host: string): void {
   throw regError('invalid_request', `host ${host} is no loopback address, and there are no credentials`);
 }
 
-/** A unix socket has a path instead, and no address. */
-function requireTcp(fd: number, address: string | undefined): void {
-  if (address === undefined) throw regError('invalid_request', `file descriptor ${fd} is no TCP socket`);
+/** Before the event loop takes a connection. @throws where a socket that was given is not one to listen on */
+function boundTo(server: Server, fd: number | undefined, hasCredentials: boolean): AddressInfo {
+  const address = server.address();
+  try {
+    if (address === null || typeof address === 'string')
+      throw regError('invalid_request', `file descriptor ${fd} is no TCP socket`);
+    if (fd !== undefined && !hasCredentials) refuseBeyondLoopback(address.address);
+    return address;
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }
 
 function urlHost(host: string): string {
