@@ -33,7 +33,8 @@ withSystemd(
     await using changes = await watch(registry.url);
     const port = await freePort();
     const server = await writeServer(folder.path, { lateMs: 3_000 });
-    const exec = `node "${server}"`;
+    const words = ['a b', '5%n', '$HOME', `\${HOME}`, '"', "it's", '\\', ';', '', 'ü'];
+    const exec = `node "${server}" ${words.map((one) => `'${one.replaceAll("'", `'\\''`)}'`).join(' ')} {port}`;
     const installed = await regSystemd(
       systemd,
       ...['install', name, '--exec', exec, '--port', String(port), ...flags, '--registry', registry.url],

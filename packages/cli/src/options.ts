@@ -112,7 +112,7 @@ export function countOf(text: string): number {
 }
 
 /** A unit whose kind has no main process says `--pid ${MAINPID}` all the same, and that is empty. */
-export function pidOf(text: string): number | undefined {
+function pidOf(text: string): number | undefined {
   if (text === '') return undefined;
   const pid = /^\d{1,10}$/.test(text) ? Number(text) : 0;
   if (pid > 0) return pid;

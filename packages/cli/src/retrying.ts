@@ -50,3 +50,8 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
     throw error;
   }
 }
+
+/** Bounds each try too: a silent registry is waited for until the retrying ends, and no longer. */
+export function answerBy(retryMs: number): number | undefined {
+  return retryMs > 0 ? performance.now() + retryMs : undefined;
+}

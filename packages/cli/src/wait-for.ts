@@ -78,7 +78,7 @@ async function tryAddress(host: string, port: number, signal: AbortSignal): Prom
 }
 
 /** Another user's process counts too: EPERM says that it is there. */
-export function isRunning(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -22,7 +22,10 @@ export function addSystemdCommands(program: Command): void {
     .argument('<name>', 'of the service: free text', nameOf);
   addFlags(install, [
     flag('--exec <command>', 'what runs; {port} in it is the port; no shell reads it'),
-    flag('--drop-in <unit>', 'instead: list what this unit runs, and leave its file alone').conflicts('exec'),
+    flag('--drop-in <unit>', 'instead: list what this unit runs, and leave its file alone').conflicts([
+      'exec',
+      'template',
+    ]),
     flag('--template', 'NAME@.service, for many instances: NAME@3001 is the one on port 3001'),
     flag('--port <port>', 'where it listens; of a template %i').argParser(portOf),
     flag('--host <address>', 'where it listens and is reached').default('127.0.0.1'),
@@ -39,7 +42,7 @@ export function addSystemdCommands(program: Command): void {
     registryFlag(),
     flag('--now', 'and start it, now and at each boot'),
     flag('--print', 'print it, and write nothing').conflicts('now'),
-    flag('--force', 'write over a file that is not ours'),
+    flag('--force', 'write over a file that is not ours, or was changed by hand'),
     jsonFlag(),
   ]).action(async (name: string, options: SystemdInstallOptions) => {
     await (await import('../commands/systemd-install.ts')).systemdInstall(name, options);

@@ -8,7 +8,7 @@ import { callRegistry, type RegistryAccess } from '../api.ts';
 import { interruptible, isInterruption } from '../interruption.ts';
 import { removeLeftovers } from '../leftovers.ts';
 import { note, printJson, printLine } from '../print.ts';
-import { retrying } from '../retrying.ts';
+import { answerBy, retrying } from '../retrying.ts';
 import { stayFor, stopSignal } from '../stop-signal.ts';
 import { type ThisBoot, thisBoot } from '../this-boot.ts';
 import { type WaitTarget, waitFor } from '../wait-for.ts';
@@ -69,11 +69,11 @@ async function list(
   await waitUntilReady(options, signal);
   const { name: service, instanceId: id, ...body } = registration;
   const { registry, registryToken, retry: retryMs, quiet } = options;
-  const access = { registry, registryToken };
+  const access = { registry, registryToken, answerBy: answerBy(retryMs) };
   const parameters = { service, id };
   let asked = false;
   const ask = async () => {
-    await tidy(registration, options, boot);
+    await tidy(registration, { ...options, ...access }, boot);
     signal.throwIfAborted();
     asked = true;
     return callRegistry('register', { ...access, parameters, query: waitQuery(options.wait), body });
@@ -84,7 +84,7 @@ async function list(
     show(registration, reply, options);
     requireKnown(reply.missing);
   } catch (error) {
-    if (asked && isInterruption(error)) await takeBack(registration, access);
+    if (asked && isInterruption(error)) await takeBack(registration, { registry, registryToken });
     throw error;
   }
 }
@@ -145,8 +145,8 @@ async function waitUntilReady(
 /** First of all: what is left there may hold the address, or another path, roles, access. */
 async function tidy({ owner }: Named, options: RegisterOptions, boot: ThisBoot | undefined): Promise<void> {
   if (!boot) return;
-  const { registry, registryToken, quiet } = options;
-  const lines = await removeLeftovers({ registry, registryToken }, boot, owner);
+  const { registry, registryToken, answerBy, quiet } = options;
+  const lines = await removeLeftovers({ registry, registryToken, answerBy }, boot, owner);
   if (!quiet) for (const line of lines) note(line);
 }
 

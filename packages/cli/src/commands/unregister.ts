@@ -4,7 +4,7 @@ import { isRegError, type ProblemCode } from '@reg/schema/problem';
 import { InvalidArgumentError } from 'commander';
 import { callRegistry, type RegistryAccess } from '../api.ts';
 import { note, printJson, printLine } from '../print.ts';
-import { retrying } from '../retrying.ts';
+import { answerBy, retrying } from '../retrying.ts';
 
 export interface UnregisterOptions extends RegistryAccess {
   readonly id?: string;
@@ -21,7 +21,8 @@ export interface UnregisterOptions extends RegistryAccess {
  */
 export async function unregister(service: string, options: UnregisterOptions): Promise<void> {
   const { registry, retry: retryMs, quiet } = options;
-  const { id, done } = await retrying(() => takeOut(service, options), {
+  const bounded = { ...options, answerBy: answerBy(retryMs) };
+  const { id, done } = await retrying(() => takeOut(service, bounded), {
     retryMs,
     tell: quiet ? undefined : note,
   });
@@ -55,10 +56,11 @@ async function instanceIdOf(service: string, options: UnregisterOptions): Promis
 /** None where the service is not known. */
 export async function instancesOf(
   service: string,
-  { registry, registryToken }: RegistryAccess,
+  { registry, registryToken, answerBy }: RegistryAccess,
 ): Promise<ListedInstance[]> {
+  const access = { registry, registryToken, answerBy };
   try {
-    return (await callRegistry('getService', { registry, registryToken, parameters: { service } })).instances;
+    return (await callRegistry('getService', { ...access, parameters: { service } })).instances;
   } catch (error) {
     if (hasCode(error, 'service_not_found')) return [];
     throw error;
@@ -67,11 +69,12 @@ export async function instancesOf(
 
 /** @returns false where the registry knows no such instance */
 async function remove(service: string, id: string, options: UnregisterOptions): Promise<boolean> {
-  const { registry, registryToken, runId, reason = 'reg unregister' } = options;
+  const { registry, registryToken, answerBy, runId, reason = 'reg unregister' } = options;
+  const access = { registry, registryToken, answerBy };
   const run = runId === undefined ? { force: true } : { runId };
   try {
     const query = { ...run, reason };
-    await callRegistry('unregister', { registry, registryToken, parameters: { service, id }, query });
+    await callRegistry('unregister', { ...access, parameters: { service, id }, query });
     return true;
   } catch (error) {
     if (hasCode(error, 'instance_not_found')) return false;

@@ -1,4 +1,5 @@
 // The unit files that we wrote, known by their [X-Reg] section; nobody else's is ever written or removed.
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
@@ -18,20 +19,38 @@ export function unitPath(folder: string, unit: string, dropIn: boolean): string 
   return dropIn ? join(folder, `${unit}.d`, dropInName) : join(folder, unit);
 }
 
-/** Whole or not at all. @throws where a file is there that is not ours, unless `force` */
+/**
+ * Whole or not at all.
+ * @throws InvalidArgumentError, unless `force`, where a file is there that is not ours, is another service's, or was
+ * changed by hand since
+ */
 export async function writeUnit(path: string, text: string, force: boolean): Promise<void> {
   const present = await readIfThere(path);
-  if (present !== undefined && serviceIn(present) === undefined && !force) {
-    throw new InvalidArgumentError(`${path} is there and not ours; --force writes over it`);
-  }
+  const reason = present === undefined || force ? undefined : whyNotOver(present, text);
+  if (reason !== undefined) throw new InvalidArgumentError(`${path} ${reason}; --force writes over it`);
   await mkdir(dirname(path), { recursive: true });
   const draft = `${path}.${process.pid}.tmp`; // no name that systemd would read
   try {
-    await writeFile(draft, text);
+    await writeFile(draft, sealed(text));
     await rename(draft, path);
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+function whyNotOver(present: string, text: string): string | undefined {
+  const service = serviceIn(present);
+  if (service === undefined) return 'is there and not ours';
+  if (service !== serviceIn(text)) return `is of ${service}`;
+  return sealed(present.replace(seal, '\n')) === present ? undefined : 'was changed by hand';
+}
+
+const seal = /\nWritten=[0-9a-f]+\n/;
+
+/** With a hash of it all, by which we see that nobody changed it since. */
+function sealed(text: string): string {
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return text.replace(/^(\[X-Reg\]\nService=[^\n]*\n)/m, (section) => `${section}Written=${hash}\n`);
 }
 
 export async function removeUnit({ path, dropIn }: OwnUnit): Promise<void> {
