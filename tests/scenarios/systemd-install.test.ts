@@ -5,9 +5,10 @@ import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { regSystemd, runOf, untilListed, writeServer } from '../support/installed-unit.ts';
+import { startLoad } from '../support/load.ts';
 import { skipWithout } from '../support/part.ts';
 import { startProcess } from '../support/process.ts';
-import { listed, reg, startRegistry } from '../support/stack.ts';
+import { listed, reg, startRegistry, startStack, token } from '../support/stack.ts';
 import { hasSystemd, startUserSystemd } from '../support/systemd.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -160,6 +161,26 @@ withSystemd('a template runs one per port; a drop-in leaves the file of its unit
 
   await regSystemd(systemd, 'remove', name);
   expect(await ids()).toEqual([]);
+});
+
+withSystemd('one of two is restarted again and again under load: no request fails', async () => {
+  await using folder = await temporaryFolder();
+  await using stack = await startStack(join(folder.path, 'data'));
+  await using systemd = await startUserSystemd();
+  const server = await writeServer(folder.path);
+  const ports = [await freePort(), await freePort()];
+  const to = ['--registry', stack.registry, '--exec', `node "${server}"`, '--template', '--health', '/'];
+  await regSystemd(systemd, 'install', name, ...flags, ...to);
+  await systemd.systemctl('start', ...ports.map((port) => `tickets-100-q@${port}`));
+  const authorization = `Bearer ${await token({ roles: ['tickets-query'] })}`;
+  const load = startLoad(`${stack.gateway}/tickets`, { authorization, lanes: 4, perSecond: 100 });
+  for (let round = 0; round < 3; round++) {
+    for (const port of ports) await systemd.systemctl('restart', `tickets-100-q@${port}`);
+  }
+  const { answers, failures } = await load.stop();
+  expect(failures).toEqual([]);
+  expect(answers.length).toBeGreaterThan(50);
+  expect(await listed(stack.registry, name)).toHaveLength(2);
 });
 
 // Story: a loss of power runs no ExecStopPost, and what was registered without a lease stays for ever.

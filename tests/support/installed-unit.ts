@@ -23,7 +23,7 @@ export async function writeServer(folder: string, { lateMs = 0 } = {}): Promise<
 const { HOST, PORT, SELF_REGISTRY = 'unset' } = process.env;
 const server = createServer((request, response) => response.end(SELF_REGISTRY));
 setTimeout(() => server.listen(Number(PORT), HOST), ${lateMs});
-process.on('SIGTERM', () => process.exit(0));
+process.on('SIGTERM', () => server.close(() => process.exit(0)));
 `,
   );
   return path;

@@ -27,7 +27,10 @@ export function addSystemdCommands(program: Command): void {
       'template',
     ]),
     flag('--template', 'NAME@.service, for many instances: NAME@3001 is the one on port 3001'),
-    flag('--port <port>', 'where it listens; of a template %i').argParser(portOf),
+    flag(
+      '--port <port>',
+      'where it listens; not of a template, whose instances are named by theirs',
+    ).argParser(portOf),
     flag('--host <address>', 'where it listens and is reached').default('127.0.0.1'),
     ...pathAndRolesFlags(),
     flag('--endpoint <url>', 'where it is reached (default: http://HOST:PORT and the path)'),

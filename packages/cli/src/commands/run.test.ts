@@ -1,5 +1,5 @@
 // `reg run`, as a user runs it: real processes of the built program against a real registry.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,6 +54,9 @@ const listed = (name: string) =>
     (all) => all.length === 1,
   );
 
+const childrenOf = (pid: number) =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+
 const childOf = async (running: StartedProcess) => Number((await running.printed(/^pid (\d+)/m))[1]);
 
 test('listed once it answers, with a lease, on a port of its own; stopped, it is unlisted and ends as the program', async () => {
@@ -86,6 +89,12 @@ test('whatever ends the program, it is unlisted at once and reg ends the same wa
   process.kill(await childOf(running), 'SIGKILL');
   expect(await running.ended).toEqual({ code: null, signal: 'SIGKILL' });
   expect(await instancesOf(killed)).toEqual([]);
+
+  // It does nothing about the signal: so its end is that signal, and ours too.
+  await using plain = await startRun(freshName(), [], ['sleep', '1000']);
+  await eventually(() => plain.stderr() === '' && childrenOf(plain.pid).length === 1);
+  plain.kill('SIGTERM');
+  expect(await plain.ended).toEqual({ code: null, signal: 'SIGTERM' });
 
   await using failing = await startRun(freshName(), [], [process.execPath, '-e', 'process.exit(7)']);
   expect(await failing.ended).toEqual({ code: 7, signal: null });

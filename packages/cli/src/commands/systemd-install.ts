@@ -71,11 +71,13 @@ function unitOf(name: string, options: SystemdInstallOptions, scope: Scope): { u
   if (options.port === undefined && !isTemplate) {
     throw new InvalidArgumentError("required option '--port <port>' not specified");
   }
+  if (options.port !== undefined && isTemplate) {
+    throw new InvalidArgumentError('--port is of one instance: of a template it is what stands after the @');
+  }
   const listed: ListedUnit = {
     ...{ name, scope, template: isTemplate, slug: slug(name) },
     reg: regCommand(),
     host: options.host,
-    // Of a template it is %i, unless a port for all was named: each is on a machine or an address of its own then.
     port: options.port,
     url: options.url,
     endpoint: options.endpoint ?? `http://{host}:{port}${options.url === '/' ? '' : options.url}`,
