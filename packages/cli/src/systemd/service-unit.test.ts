@@ -1,6 +1,7 @@
 // What is written must be what systemd reads: its own checker is asked.
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { skipWithout } from '../../../../tests/support/part.ts';
 import { run } from '../../../../tests/support/run.ts';
@@ -45,6 +46,14 @@ test.skipIf(skipWithout('systemd-analyze', hasSystemd)).each(kinds)(
     expect(await run(['systemd-analyze', 'verify', file])).toEqual({ stdout: '', stderr: '' });
   },
 );
+
+test.skipIf(skipWithout('systemd-analyze', hasSystemd))('nor of the units that are shipped', async () => {
+  const folder = fileURLToPath(new URL('../../../../deploy/systemd', import.meta.url));
+  const units = (await readdir(folder)).filter((name) => /\.(service|socket)$/.test(name));
+  expect(units.length).toBeGreaterThan(4);
+  const verified = run(['systemd-analyze', 'verify', ...units.map((name) => join(folder, name))]);
+  expect(await verified).toEqual({ stdout: '', stderr: '' });
+});
 
 test('an IPv6 address stands in brackets in URLs, and bare where the program reads it', () => {
   const text = serviceUnit({ ...unit, host: '::1' });
