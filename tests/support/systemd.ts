@@ -23,6 +23,8 @@ export interface UserSystemd extends AsyncDisposable {
   readonly unitFolder: string;
   /** `~/.config` of its units, `%E` in a unit file. */
   readonly configFolder: string;
+  /** With it in the environment a program speaks to this manager, as its user. */
+  readonly environment: Readonly<Record<string, string>>;
   /** All that its units printed. */
   log(): Promise<string>;
 }
@@ -79,6 +81,7 @@ export async function startUserSystemd(): Promise<UserSystemd> {
     systemctl,
     unitFolder,
     configFolder,
+    environment: env,
     log: () => readFile(logFile, 'utf8').catch(() => ''),
     [Symbol.asyncDispose]: dispose,
   };

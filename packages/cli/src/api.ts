@@ -16,6 +16,8 @@ export interface RegistryAccess {
   /** One address or several, separated by commas: the next is tried where one does not answer, or with 503. */
   readonly registry: string;
   readonly registryToken?: string | undefined;
+  /** By then (`performance.now()`) who asks wants to be done: a silent registry is waited for no longer. */
+  readonly answerBy?: number | undefined;
 }
 
 interface Call extends RegistryAccess {
@@ -27,6 +29,8 @@ interface Call extends RegistryAccess {
 
 /** Longer than the registry itself ever waits where nobody asked it to. */
 const answerWithinMs = 10_000;
+/** However late it is. */
+const leastAnswerMs = 1_000;
 
 /** Of a list, who answered last: a command of two calls does not wait for a silent one twice. */
 let answered: string | undefined;
@@ -52,7 +56,9 @@ export async function callRegistry<Name extends OperationName>(name: Name, call:
 }
 
 async function callAddress(address: string, name: OperationName, call: Call): Promise<unknown> {
-  const { parameters, query, headers, body, registryToken } = call;
+  const { parameters, query, headers, body, registryToken, answerBy = Number.POSITIVE_INFINITY } = call;
+  const leftMs = Math.max(leastAnswerMs, answerBy - performance.now());
+  const withinMs = Math.ceil(Math.min(answerWithinMs, leftMs));
   const authorization = authorizationOf(registryToken);
   let status: number;
   let text: string;
@@ -60,7 +66,7 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
     const response = await fetch(address.replace(/\/+$/, '') + operationPath(name, parameters, query), {
       method: operations[name].method,
       redirect: 'manual',
-      signal: AbortSignal.timeout(answerWithinMs),
+      signal: AbortSignal.timeout(withinMs),
       headers: {
         ...headers,
         ...authorization,
@@ -71,9 +77,13 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
     status = response.status;
     text = await response.text();
   } catch (cause) {
-    throw regError('registry_unavailable', `no registry answers at ${address} (${reasonOf(cause)})`, {
-      cause,
-    });
+    throw regError(
+      'registry_unavailable',
+      `no registry answers at ${address} (${reasonOf(cause, withinMs)})`,
+      {
+        cause,
+      },
+    );
   }
   const reply = parseObject(text);
   if (reply === undefined)
@@ -83,9 +93,9 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
 }
 
 /** fetch says no more than "fetch failed"; its cause knows why. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, withinMs: number): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `silent for ${answerWithinMs / 1_000} s`;
+  if (error.name === 'TimeoutError') return `silent for ${Math.round(withinMs / 1_000)} s`;
   const cause = error.cause as NodeJS.ErrnoException | undefined;
   return cause?.code ?? cause?.message ?? error.message;
 }

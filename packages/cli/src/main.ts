@@ -1,15 +1,15 @@
 // reg: the command line, wired. What a command does is in commands/, loaded when it is called.
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { addInstanceCommands } from './command-line/instances.ts';
+import { addRunCommand } from './command-line/run.ts';
+import { addSystemdCommands } from './command-line/systemd.ts';
 import type { ConfigOptions } from './commands/config.ts';
-import type { DrainOptions } from './commands/drain.ts';
 import type { ExplainOptions } from './commands/explain.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
-import type { RegisterOptions } from './commands/register.ts';
 import type { ScaleOptions } from './commands/scale.ts';
 import type { ServicesOptions } from './commands/services.ts';
 import type { TokenOptions } from './commands/token.ts';
-import type { UnregisterOptions } from './commands/unregister.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { VerifyOptions } from './commands/verify.ts';
 import type { WatchOptions } from './commands/watch.ts';
@@ -24,18 +24,14 @@ import {
   flag,
   jsonFlag,
   jwtFlags,
-  leaseOf,
   listOf,
-  momentOf,
   nameOf,
   networksOf,
   originsOf,
   portOf,
   registryFlag,
   registryTokenFlag,
-  runIdFlag,
   storeFlag,
-  waitFlag,
 } from './options.ts';
 
 const program = new Command('reg')
@@ -49,7 +45,8 @@ const program = new Command('reg')
     'after',
     `
 Every flag has an environment name: REG_ and the flag in capitals (--registry is REG_REGISTRY).
-Exit codes: 0 ok, 1 refused or failed, 2 wrong usage, 3 the registry does not answer.`,
+Exit codes: 0 ok, 1 refused or failed, 2 wrong usage, 3 the registry does not answer,
+4 waited in vain (--wait-for); ended by a signal: 128 and its number.`,
   );
 
 const up = program
@@ -110,85 +107,9 @@ up.addOption(
   .addOption(jsonFlag())
   .action(async (options: UpOptions) => (await import('./commands/up.ts')).up(options));
 
-program
-  .command('register')
-  .description('list an instance of a service')
-  .argument('<name>', 'of the service: free text', nameOf)
-  .addOption(flag('--url <path>', 'its path at the gateway').makeOptionMandatory())
-  .addOption(
-    flag('--endpoint <url>', 'where the instance is; repeatable').argParser(collect).makeOptionMandatory(),
-  )
-  .addOption(
-    flag(
-      '--type <type>',
-      'http (default), http-get, http-post, amqp; repeatable, for each endpoint',
-    ).argParser(collect),
-  )
-  .addOption(flag('--merge', 'answer with one JSON object of what all its endpoints say'))
-  .addOption(
-    flag(
-      '--as <name>',
-      'with --merge: its key in the object, - for none; repeated for each endpoint',
-    ).argParser(collect),
-  )
-  .addOption(
-    flag('--partial <rule>', 'with --merge, where an endpoint fails (default: refuse)').choices([
-      'allow',
-      'refuse',
-    ]),
-  )
-  .addOption(flag('--roles <a,b>', 'a caller must have all; without: any valid token').argParser(listOf))
-  .addOption(flag('--any-role <a,b>', 'a caller must have one of these').argParser(listOf).conflicts('roles'))
-  .addOption(flag('--public', 'callers need no token').conflicts(['roles', 'anyRole']))
-  .addOption(
-    flag('--id <id>', 'of the instance (default: host-port of the first endpoint)').argParser(nameOf),
-  )
-  .addOption(runIdFlag())
-  .addOption(
-    flag('--lease <time>', 'none, or a time: stay, and keep the lease').argParser(leaseOf).default('none'),
-  )
-  .addOption(flag('--version <text>', 'of the instance'))
-  .addOption(flag('--zone <name>', 'where the instance is'))
-  .addOption(flag('--tag <text>', 'repeatable').argParser(collect))
-  .addOption(flag('--meta <key=value>', 'repeatable').argParser(collect))
-  .addOption(flag('--owner <text>', 'who looks after it'))
-  .addOption(flag('--sunset <date>', 'it is deprecated, and ends then: 2027-01-31').argParser(momentOf))
-  .addOption(flag('--redefine', 'change url, roles or access for all instances'))
-  .addOption(waitFlag())
-  .addOption(registryFlag())
-  .addOption(registryTokenFlag())
-  .addOption(jsonFlag())
-  .action(async (name: string, options: RegisterOptions) => {
-    await (await import('./commands/register.ts')).register(name, options);
-  });
-
-program
-  .command('unregister')
-  .description('take an instance out')
-  .argument('<name>', 'of the service', nameOf)
-  .addOption(flag('--id <id>', 'of the instance; not needed where there is only one').argParser(nameOf))
-  .addOption(runIdFlag())
-  .addOption(registryFlag())
-  .addOption(registryTokenFlag())
-  .addOption(jsonFlag())
-  .action(async (name: string, options: UnregisterOptions) => {
-    await (await import('./commands/unregister.ts')).unregister(name, options);
-  });
-
-program
-  .command('drain')
-  .description('let an instance finish what it has, and send it nothing new')
-  .argument('<name>', 'of the service', nameOf)
-  .addOption(flag('--id <id>', 'of the instance').argParser(nameOf).makeOptionMandatory())
-  .addOption(runIdFlag())
-  .addOption(flag('--reason <text>', 'why').default('reg drain'))
-  .addOption(waitFlag())
-  .addOption(registryFlag())
-  .addOption(registryTokenFlag())
-  .addOption(jsonFlag())
-  .action(async (name: string, options: DrainOptions) => {
-    await (await import('./commands/drain.ts')).drain(name, options);
-  });
+addInstanceCommands(program);
+addRunCommand(program);
+addSystemdCommands(program);
 
 program
   .command('move-path')

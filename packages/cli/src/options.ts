@@ -2,6 +2,10 @@
 import { parseDurationMs } from '@reg/schema/duration';
 import { parseNetworks } from '@reg/schema/networks';
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { waitTargetOf } from './wait-for.ts';
+
+/** As the contract has it. */
+const maxReasonCharacters = 200;
 
 /** A flag; `--jwt-secret` has the environment name `REG_JWT_SECRET`, and so has every other. */
 export function flag(flags: string, description: string): Option {
@@ -26,6 +30,20 @@ export const dataFlag = () =>
     'where state and the made JWT secret are kept (default: the state folder of the user)',
   );
 export const runIdFlag = () => flag('--run-id <id>', 'the name of this run; under systemd $INVOCATION_ID');
+
+export const quietFlag = () => flag('--quiet', 'print nothing but what went wrong');
+export const retryFlag = () =>
+  flag('--retry <time>', 'ask again for so long where the registry is away (default: not)')
+    .argParser(durationOf)
+    .default(0, 'no');
+export const waitForFlags = () => [
+  flag(
+    '--wait-for <url|host:port>',
+    'only once it answers there: a status below 400, or a connection',
+  ).argParser(waitTargetOf),
+  flag('--wait-for-limit <time>', 'how long').argParser(durationOf).default(60_000, '60s'),
+  flag('--pid <pid>', 'of who should answer there: the waiting ends with it').argParser(pidOf),
+];
 
 export const waitFlag = () => flag('--wait', 'until every connected gateway knows, 5 s at most');
 
@@ -93,6 +111,24 @@ export function countOf(text: string): number {
   throw new InvalidArgumentError('It must be a number, 0 to 1000.');
 }
 
+/** A unit whose kind has no main process says `--pid ${MAINPID}` all the same, and that is empty. */
+function pidOf(text: string): number | undefined {
+  if (text === '') return undefined;
+  const pid = /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  if (pid > 0) return pid;
+  throw new InvalidArgumentError('It must be the number of a process.');
+}
+
+/** What goes into the history: one line that the registry takes, whatever a script made it of. */
+export function reasonOf(text: string): string | undefined {
+  const line = text
+    .toWellFormed()
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .slice(0, maxReasonCharacters)
+    .trim();
+  return line === '' ? undefined : line;
+}
+
 /** In milliseconds. */
 export function durationOf(text: string): number {
   const durationMs = parseDurationMs(text);
@@ -108,7 +144,12 @@ export function momentOf(text: string): number {
 }
 
 export function leaseOf(text: string): 'none' | { ttlMs: number } {
-  return text === 'none' ? 'none' : { ttlMs: durationOf(text) };
+  return text === 'none' ? 'none' : keptLeaseOf(text);
+}
+
+/** Of who stays to renew it. */
+export function keptLeaseOf(text: string): { ttlMs: number } {
+  return { ttlMs: durationOf(text) };
 }
 
 export function addressesOf(text: string): string {
@@ -128,10 +169,15 @@ export function nameOf(text: string): string {
 
 /** An empty setting is none, and `REG_JSON=false` means no: commander takes any value for yes. */
 export function dropEmptySettings(commands: readonly Command[], environment: NodeJS.ProcessEnv): void {
-  for (const { envVar, required, optional } of commands.flatMap(({ options }) => options)) {
+  for (const { envVar, required, optional } of commands.flatMap(optionsOf)) {
     if (envVar === undefined) continue;
     const value = environment[envVar];
     const isSwitch = !required && !optional;
     if (value === '' || (isSwitch && /^(0|false|no|off)$/i.test(value ?? ''))) delete environment[envVar];
   }
+}
+
+/** With those of the commands below it. */
+function optionsOf({ options, commands }: Command): Option[] {
+  return [...options, ...commands.flatMap(optionsOf)];
 }

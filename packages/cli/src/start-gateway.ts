@@ -7,6 +7,7 @@ import { createGateway, formatJson, formatPretty, type Gateway } from '@reg/gate
 import { createAdminServer } from '@reg/registry/http';
 import type { Catalog } from '@reg/schema';
 import type { CallerTokens } from './caller-tokens.ts';
+import type { ListenSockets } from './listen-sockets.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
 import { apiLog, type StartedRegistry } from './start-registry.ts';
@@ -14,6 +15,7 @@ import { apiLog, type StartedRegistry } from './start-registry.ts';
 export interface GatewaySettings {
   readonly host: string;
   readonly gatewayPort: number;
+  readonly sockets: ListenSockets;
   /** Where it tells of itself. */
   readonly adminPort?: number;
   /** Where the registry is, if not in this process. */
@@ -34,6 +36,8 @@ export interface StartedGateway {
   readonly url: string;
   /** Where it tells of itself. */
   readonly admin: string | undefined;
+  /** False: it should be started again. */
+  isLive(): boolean;
 }
 
 /**
@@ -46,6 +50,7 @@ export async function startGateway(
   {
     host,
     gatewayPort,
+    sockets,
     adminPort,
     registry,
     registryToken: token,
@@ -76,9 +81,9 @@ export async function startGateway(
   parts.push(gateway);
   beside?.showGateway(gateway);
   await beside?.begin?.(gateway.health().position !== undefined);
-  const { url } = await gateway.listen({ host, port: gatewayPort });
+  const { url } = await gateway.listen({ host, port: gatewayPort, fd: sockets.gateway });
   if (beside) await gateway.ready();
-  return { url, admin };
+  return { url, admin, isLive: () => gateway.health().live.ok };
 }
 
 interface AdminSettings {

@@ -77,6 +77,7 @@ export function startReader(
         fault: () => registry?.catalog(gateway).fault?.(),
       };
     },
+    isLive: () => registry?.health().live.ok ?? true, // it waits for its database
     showGateway() {},
     async begin(hasKept) {
       const giveUp = new AbortController();

@@ -3,12 +3,14 @@ import { createRegistry, type RegistryOptions, type Store } from '@reg/registry'
 import { type AccessLine, type Credentials, createRegistryServer, type ErrorLine } from '@reg/registry/http';
 import type { Catalog, GatewayReasons } from '@reg/schema';
 import { InvalidArgumentError } from 'commander';
+import type { ListenSockets } from './listen-sockets.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
 
 export interface RegistrySettings {
   readonly host: string;
   readonly registryPort: number;
+  readonly sockets: ListenSockets;
   /** `path=service`, as the flag has it. */
   readonly grantPath?: readonly string[];
   readonly allowUpstreams?: readonly string[];
@@ -21,6 +23,8 @@ export interface StartedRegistry {
   readonly url: string | undefined;
   /** This registry as the catalog of a gateway in the same process. */
   catalogOf(gateway: string): Catalog;
+  /** False: it should be started again. */
+  isLive(): boolean;
   /** From now on its API tells of this gateway too. */
   showGateway(gateway: GatewayReasons): void;
   /**
@@ -60,12 +64,14 @@ export async function startRegistry(
     gateway: () => gateway,
     host: settings.host,
     port: settings.registryPort,
+    fd: settings.sockets.registry,
     log: apiLog('registry', log),
   });
   parts.push(server);
   return {
     url: server.url,
     catalogOf: (name) => registry.catalog(name),
+    isLive: () => registry.health().live.ok,
     showGateway(started) {
       gateway = started;
     },

@@ -2,6 +2,8 @@ import { constants } from 'node:os';
 
 const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+export type StopSignal = (typeof names)[number];
+
 /** One Ctrl-C may come twice, from the terminal and forwarded by npx or pnpm. */
 const sameSignalMs = 100;
 
@@ -9,12 +11,12 @@ const sameSignalMs = 100;
 const longestMs = 2 ** 31 - 1;
 
 /** Resolves at the first SIGINT, SIGTERM or SIGHUP. The next one ends the process at once, with its exit code. */
-export function stopSignal(): Promise<void> {
+export function stopSignal(): Promise<StopSignal> {
   let firstAt: number | undefined;
   return new Promise((resolve) => {
     for (const name of names) {
       process.on(name, () => {
-        resolve();
+        resolve(name);
         firstAt ??= performance.now();
         if (performance.now() - firstAt >= sameSignalMs) process.exit(128 + constants.signals[name]);
       });

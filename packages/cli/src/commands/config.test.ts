@@ -88,3 +88,15 @@ test('every flag that the help of a command names is in its settings, also of on
     expect(Object.keys(await settings([command])).sort()).toEqual(named);
   }
 });
+
+test('a command of a group has its settings too', async () => {
+  const found = await settings(['systemd', 'install', '--host', '::1', '--template'], {
+    REG_HEALTH: '/health',
+  });
+  expect(found).toMatchObject({
+    '--host': ['::1', 'flag'],
+    '--template': [true, 'flag'],
+    '--health': ['/health', 'environment'],
+    '--force': [false, 'default'],
+  });
+});

@@ -24,11 +24,13 @@ export function config(words: readonly string[], options: ConfigOptions, command
   const [first] = words;
   const named = first !== undefined && !first.startsWith('-');
   const name = named ? first : 'up';
-  const command = commands.find((one) => one.name() === name);
+  const group = commands.find((one) => one.name() === name);
+  const below = group?.commands.find((one) => one.name() === words[1]);
+  const command = below ?? group;
   if (!command) throw new InvalidArgumentError(`there is no command ${name}: reg --help lists them`);
-  const settings = settingsOf(command, named ? words.slice(1) : words);
+  const settings = settingsOf(command, words.slice(named ? (below ? 2 : 1) : 0));
   if (options.json) {
-    printJson({ command: name, settings });
+    printJson({ command: below ? `${name} ${below.name()}` : name, settings });
     return;
   }
   const rows = settings.map(({ flag, environment, value, origin }) => {

@@ -1,13 +1,16 @@
 // `reg up`: a registry and a gateway in one process, or either alone, until a signal ends it.
 import { mkdir } from 'node:fs/promises';
 import type { Credentials } from '@reg/registry/http';
+import { InvalidArgumentError } from 'commander';
 import { type CallerTokens, callerTokens, type TokenSettings } from '../caller-tokens.ts';
+import { type ListenSockets, takeListenSockets } from '../listen-sockets.ts';
 import { createLogLines, type LogForm, type LogLines } from '../log-lines.ts';
 import type { Part } from '../part.ts';
 import { printJson, printLine } from '../print.ts';
 import { refuseWithoutCredentials, registryCredentials } from '../registry-credentials.ts';
 import { checkRegistryPath } from '../registry-path.ts';
 import { dataFolder } from '../secret-file.ts';
+import { createServiceManager } from '../service-manager.ts';
 import { startGateway } from '../start-gateway.ts';
 import { startReader } from '../start-reader.ts';
 import { type StartedRegistry, startRegistry } from '../start-registry.ts';
@@ -54,13 +57,19 @@ interface Running {
 export async function up(options: UpOptions): Promise<void> {
   refuseWithoutCredentials(options);
   checkRegistryPath(options);
+  const sockets = socketsFor(options);
   const stop = stopSignal();
   const stopped = new AbortController();
   void stop.then(() => stopped.abort());
   const parts: Part[] = [];
   try {
-    show(await start(options, parts, stopped.signal), options.json);
+    const { running, isLive, note } = await start({ ...options, sockets }, parts, stopped.signal);
+    const { env: environment, pid } = process;
+    const manager = createServiceManager({ environment, pid, isLive, log: note });
+    show(running, options.json);
+    await manager.ready();
     await stop;
+    await manager.stopping();
   } catch (error) {
     if (!stopped.signal.aborted) throw error; // who ended it meanwhile has no use for what did not start
   } finally {
@@ -68,11 +77,28 @@ export async function up(options: UpOptions): Promise<void> {
   }
 }
 
+/** Of systemd, for what runs here. */
+function socketsFor({ registryOnly, gatewayOnly }: UpOptions): ListenSockets {
+  const sockets = takeListenSockets(process.env, process.pid);
+  const idle = registryOnly ? 'gateway' : gatewayOnly ? 'registry' : undefined;
+  if (idle === undefined || sockets[idle] === undefined) return sockets;
+  throw new InvalidArgumentError(`systemd gave a socket ${idle}, and no ${idle} runs here`);
+}
+
+type Settings = UpOptions & { readonly sockets: ListenSockets };
+
+interface Started {
+  readonly running: Running;
+  isLive(): boolean;
+  /** A line of the log. */
+  note(line: string): void;
+}
+
 /**
  * @param parts gets each part as it starts, so that it is closed also when a later one fails
  * @param stopped ends the waiting for a database
  */
-async function start(options: UpOptions, parts: Part[], stopped: AbortSignal): Promise<Running> {
+async function start(options: Settings, parts: Part[], stopped: AbortSignal): Promise<Started> {
   const data = dataFolder(options.data);
   await mkdir(data, { recursive: true, mode: 0o700 });
   const log = createLogLines(options.log ?? (process.stderr.isTTY ? 'pretty' : 'json'));
@@ -83,7 +109,10 @@ async function start(options: UpOptions, parts: Part[], stopped: AbortSignal): P
   if (tokens) parts.push({ close: async () => tokens.verifier.close() });
   const registry = await startOverStore(options, credentials, log, parts, stopped);
   const gateway = tokens && (await startGateway({ ...options, data }, registry, tokens, log, parts));
-  return {
+  if (gateway && options.sockets.gateway !== undefined) {
+    refuseWithoutCredentials({ ...options, host: new URL(gateway.url).hostname.replace(/^\[|\]$/g, '') });
+  }
+  const running = {
     ...(gateway && { gateway: gateway.url }),
     ...(gateway?.admin && { admin: gateway.admin }),
     ...(registry?.url && { registry: registry.url }),
@@ -91,11 +120,13 @@ async function start(options: UpOptions, parts: Part[], stopped: AbortSignal): P
     data,
     ...(tokens && shownTokens(options, tokens)),
   };
+  const isLive = () => [registry, gateway].every((part) => part?.isLive() ?? true);
+  return { running, isLive, note: logOf('systemd', log) };
 }
 
 /** Undefined: a gateway alone, that follows a registry across the network. */
 async function startOverStore(
-  options: UpOptions,
+  options: Settings,
   credentials: Credentials | undefined,
   log: LogLines,
   parts: Part[],

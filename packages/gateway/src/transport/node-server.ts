@@ -8,7 +8,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { regError, toProblem } from '@reg/schema/problem';
 import type { GatewayRequest, GatewayResponse } from '../exchange.ts';
 import { type Refusal, refuse } from '../stages/refusal.ts';
@@ -27,6 +27,8 @@ export interface ListenOptions {
   readonly host?: string | undefined;
   /** 0: any free one. */
   readonly port: number;
+  /** A TCP socket that listens already, instead: of systemd, say. */
+  readonly fd?: number | undefined;
 }
 
 export interface NodeTransport {
@@ -95,7 +97,7 @@ export function createNodeTransport(handle: Handle): NodeTransport {
   return {
     handler,
     upgrade,
-    async listen({ host = '127.0.0.1', port }) {
+    async listen({ host = '127.0.0.1', port, fd }) {
       const server = createServer({
         IncomingMessage: upgradableMessage(isBusy),
         maxHeaderSize: maxHeadBytes,
@@ -115,13 +117,16 @@ export function createNodeTransport(handle: Handle): NodeTransport {
       server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseHead(error, socket));
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        server.listen({ host, port }, () => {
+        server.listen(fd === undefined ? { host, port } : { fd }, () => {
           server.off('error', reject);
           resolve();
         });
       });
       servers.add(server);
-      const address = server.address() as AddressInfo;
+      const address = server.address();
+      if (address === null || typeof address === 'string') {
+        throw regError('invalid_request', `file descriptor ${fd} is no TCP socket`);
+      }
       const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
       return { url: `http://${name}:${address.port}`, port: address.port };
     },

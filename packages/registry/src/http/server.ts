@@ -1,6 +1,6 @@
 // The API on a socket of its own: limits on heads, times and connections, and an end that is quick.
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { regError } from '@reg/schema';
 import { type AdminAppOptions, adminApp, type RegistryAppOptions, registryApp } from './app.ts';
@@ -13,6 +13,8 @@ interface ListenOptions {
   readonly host?: string | undefined;
   /** 0: any free one. */
   readonly port: number;
+  /** A TCP socket that listens already, instead: of systemd, say. Where it listens counts as `host` does. */
+  readonly fd?: number | undefined;
 }
 
 export interface RegistryServerOptions extends Omit<RegistryAppOptions, 'signal'>, ListenOptions {}
@@ -54,14 +56,12 @@ async function serve(
   {
     host = '127.0.0.1',
     port,
+    fd,
     log = logErrors,
     credentials,
   }: ListenOptions & Pick<RegistryAppOptions, 'log' | 'credentials'>,
 ): Promise<RegistryServer> {
-  const name = host.includes(':') ? `[${host}]` : host;
-  if (!credentials && !isLoopbackName(name)) {
-    throw regError('invalid_request', `host ${host} is no loopback address, and there are no credentials`);
-  }
+  if (!credentials) refuseBeyondLoopback(host);
   const closing = new AbortController();
   const app = appOf(closing.signal);
   const server = createServer(limits, app);
@@ -77,9 +77,9 @@ async function serve(
   );
   const answered = () => closing.signal.aborted && server.closeIdleConnections();
   server.on('request', (_, response) => response.on('close', answered));
-  server.listen({ host, port });
+  server.listen(fd === undefined ? { host, port } : { fd });
   await once(server, 'listening');
-  const { port: actualPort } = server.address() as AddressInfo;
+  const { address, port: actualPort } = boundTo(server, fd, credentials !== undefined);
 
   let closed: Promise<void> | undefined;
   const close = async () => {
@@ -91,11 +91,34 @@ async function serve(
     clearTimeout(late);
   };
   return {
-    url: `http://${name}:${actualPort}`,
+    url: `http://${urlHost(fd === undefined ? host : address)}:${actualPort}`,
     port: actualPort,
     close() {
       closed ??= close();
       return closed;
     },
   };
+}
+
+function refuseBeyondLoopback(host: string): void {
+  if (isLoopbackName(urlHost(host))) return;
+  throw regError('invalid_request', `host ${host} is no loopback address, and there are no credentials`);
+}
+
+/** Before the event loop takes a connection. @throws where a socket that was given is not one to listen on */
+function boundTo(server: Server, fd: number | undefined, hasCredentials: boolean): AddressInfo {
+  const address = server.address();
+  try {
+    if (address === null || typeof address === 'string')
+      throw regError('invalid_request', `file descriptor ${fd} is no TCP socket`);
+    if (fd !== undefined && !hasCredentials) refuseBeyondLoopback(address.address);
+    return address;
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
