@@ -3,6 +3,7 @@ import { defineConfig } from 'tsup';
 export default defineConfig({
   entry: [
     'src/index.ts',
+    'src/calls.ts',
     'src/operations.ts',
     'src/problem.ts',
     'src/position.ts',

@@ -1,6 +1,6 @@
 // One call of an operation of the registry's HTTP API, by its name.
 import type { Reply } from '@reg/schema';
-import { type OperationName, operationPath, operations } from '@reg/schema/operations';
+import { calls, type OperationName, operationPath } from '@reg/schema/calls';
 import {
   type FieldFault,
   isRegError,
@@ -64,7 +64,7 @@ async function callAddress(address: string, name: OperationName, call: Call): Pr
   let text: string;
   try {
     const response = await fetch(address.replace(/\/+$/, '') + operationPath(name, parameters, query), {
-      method: operations[name].method,
+      method: calls[name].method,
       redirect: 'manual',
       signal: AbortSignal.timeout(withinMs),
       headers: {

@@ -6,6 +6,8 @@ import { addRunCommand } from './command-line/run.ts';
 import { addSystemdCommands } from './command-line/systemd.ts';
 import type { ConfigOptions } from './commands/config.ts';
 import type { ExplainOptions } from './commands/explain.ts';
+import type { HistoryOptions } from './commands/history.ts';
+import type { LoadOptions } from './commands/load.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
 import type { ScaleOptions } from './commands/scale.ts';
 import type { ServicesOptions } from './commands/services.ts';
@@ -24,6 +26,7 @@ import {
   flag,
   jsonFlag,
   jwtFlags,
+  limitOf,
   listOf,
   nameOf,
   networksOf,
@@ -156,6 +159,33 @@ program
   .addOption(registryTokenFlag())
   .addOption(jsonFlag())
   .action(async (options: WatchOptions) => (await import('./commands/watch.ts')).watch(options));
+
+program
+  .command('history')
+  .description('what happened: who, what, when, why, from where')
+  .argument('[name]', 'of one service', nameOf)
+  .addOption(flag('--after <position>', 'from there on, all that is kept (default: the latest 100)'))
+  .addOption(flag('--limit <count>', 'entries, 1 to 1000').argParser(limitOf))
+  .addOption(registryFlag())
+  .addOption(registryTokenFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string | undefined, options: HistoryOptions) => {
+    await (await import('./commands/history.ts')).history(name, options);
+  });
+
+program
+  .command('load')
+  .description('tell that a service has much to do, or no more')
+  .argument('<name>', 'of the service', nameOf)
+  .argument('<level>', 'high or normal')
+  .addOption(flag('--for <time>', 'how long it holds (default: 1m)').argParser(durationOf))
+  .addOption(flag('--by <text>', 'who says so'))
+  .addOption(registryFlag())
+  .addOption(registryTokenFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string, level: string, options: LoadOptions) => {
+    await (await import('./commands/load.ts')).load(name, level, options);
+  });
 
 program
   .command('explain')

@@ -105,6 +105,12 @@ export function portOf(text: string): number {
   throw new InvalidArgumentError('It must be a port, 0 to 65535 (0: any free one).');
 }
 
+/** Of entries. */
+export function limitOf(text: string): string {
+  if (/^[1-9]\d{0,3}$/.test(text) && Number(text) <= 1_000) return text;
+  throw new InvalidArgumentError('It must be 1 to 1000.');
+}
+
 export function countOf(text: string): number {
   const count = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
   if (count <= 1_000) return count;

@@ -73,7 +73,7 @@ export async function startGateway(
     allowOrigins: allowOrigin,
     allowUpstreams,
     trustedProxies,
-    ...(path !== undefined && { registry: { path, address } }),
+    ...(path !== undefined && { registry: { path, address, proof: beside?.proof ?? token } }),
     log: (record) => log.add(log.form === 'json' ? formatJson(record) : formatPretty(record)),
     ...(!beside?.url && { dataFile: join(data, 'gateway-snapshot.json') }),
   });

@@ -66,6 +66,7 @@ export function startReader(
 
   return {
     url: undefined,
+    proof: undefined,
     catalogOf(gateway) {
       const catalog = async (): Promise<Catalog> => (await opened()).catalog(gateway);
       return {

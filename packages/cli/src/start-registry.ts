@@ -1,4 +1,5 @@
 // The registry of `reg up`: over its store, and its HTTP API where it has one.
+import { randomBytes } from 'node:crypto';
 import { createRegistry, type RegistryOptions, type Store } from '@reg/registry';
 import { type AccessLine, type Credentials, createRegistryServer, type ErrorLine } from '@reg/registry/http';
 import type { Catalog, GatewayReasons } from '@reg/schema';
@@ -21,6 +22,8 @@ export interface RegistrySettings {
 export interface StartedRegistry {
   /** Undefined: it has no API. */
   readonly url: string | undefined;
+  /** What the gateway beside it shows, so that its word on a client's address counts. */
+  readonly proof: string | undefined;
   /** This registry as the catalog of a gateway in the same process. */
   catalogOf(gateway: string): Catalog;
   /** False: it should be started again. */
@@ -57,11 +60,13 @@ export async function startRegistry(
 ): Promise<StartedRegistry> {
   const registry = createRegistry({ store, ...registryRules(settings) });
   parts.push(registry);
+  const proof = randomBytes(32).toString('hex');
   let gateway: GatewayReasons | undefined;
   const server = await createRegistryServer({
     registry,
     credentials,
     gateway: () => gateway,
+    gatewayProof: proof,
     host: settings.host,
     port: settings.registryPort,
     fd: settings.sockets.registry,
@@ -70,6 +75,7 @@ export async function startRegistry(
   parts.push(server);
   return {
     url: server.url,
+    proof,
     catalogOf: (name) => registry.catalog(name),
     isLive: () => registry.health().live.ok,
     showGateway(started) {
@@ -97,7 +103,9 @@ export function apiLog(part: string, log: LogLines): (line: AccessLine | ErrorLi
 function worthTelling(line: AccessLine | ErrorLine): boolean {
   if (line.kind === 'error' || line.status >= 400) return true;
   return (
-    line.method !== 'GET' && line.method !== 'HEAD' && !/\/lease$|^\/v1\/(leases|gateways\/)/.test(line.path)
+    line.method !== 'GET' &&
+    line.method !== 'HEAD' &&
+    !/\/(lease|load)$|^\/v1\/(leases|gateways\/)/.test(line.path)
   );
 }
 

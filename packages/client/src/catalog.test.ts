@@ -49,6 +49,30 @@ test('snapshot, changes and what was applied: a register waits for this gateway'
   expect(seen).toEqual(['service-updated', 'instance-registered']);
 });
 
+test('of what was measured, only what somebody scales is sent; who is away is no error', async () => {
+  await using registry = await startRegistry();
+  const catalog = portOf(registry.url);
+  await registry.put('tickets', 'one', registration('one'));
+  const orders = {
+    url: '/orders',
+    endpoints: [{ type: 'http', url: 'http://127.0.0.1:9/two' }],
+    authorizedRoles: [],
+  };
+  await registry.put('orders', 'two', orders);
+  const figures = { inFlight: 3, p99Ms: 12.5, refusalsPerSecond: 0, requestsPerSecond: 8 };
+  await catalog.loads?.([
+    { service: 'tickets', ...figures, isScaled: true },
+    { service: 'orders', ...figures, isScaled: false },
+    { service: 'gone', ...figures, isScaled: true },
+  ]);
+  const loadOf = async (service: string) =>
+    ((await (await fetch(`${registry.url}/v1/services/${service}`)).json()) as { load?: object }).load;
+  expect(await loadOf('tickets')).toEqual({ ...figures, gateways: 1 });
+  expect(await loadOf('orders')).toBeUndefined();
+  await registry.stop();
+  await catalog.loads?.([{ service: 'tickets', ...figures, isScaled: true }]);
+});
+
 test('changes ends when its signal aborts', async () => {
   await using registry = await startRegistry();
   const catalog = portOf(registry.url);

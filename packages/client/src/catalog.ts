@@ -1,6 +1,7 @@
 // The gateway's view of the registry across the network. It satisfies the port `Catalog` of the schema.
 import type { Position } from '@reg/schema/position';
-import type { ChangeSet, Snapshot } from '@reg/schema/shapes';
+import { isRegError } from '@reg/schema/problem';
+import type { ChangeSet, MeasuredLoad, Snapshot } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
 import { answerMs, followChanges, snapshotSilenceMs } from './changes.ts';
 import { createBearer, type TokenSource } from './token.ts';
@@ -28,6 +29,8 @@ export interface RemoteCatalog {
   changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
   /** Reports what this gateway has applied. One report at a time, the newest wins. Never rejects. */
   applied(position: Position): Promise<void>;
+  /** Sends what was measured of the services that somebody scales, and of no others. Never rejects. */
+  loads(loads: readonly MeasuredLoad[]): Promise<void>;
 }
 
 /** @throws `invalid_request`: `registry` names no registry */
@@ -59,6 +62,20 @@ export function createCatalog({ registry, token, gateway }: CatalogOptions): Rem
     },
     snapshot: (signal) => transport.call('snapshot', { timeoutMs: snapshotSilenceMs, signal }),
     changes: (after, signal) => followChanges(transport, { after, signal, gateway }),
+    async loads(all) {
+      for (const { service, isScaled, ...measured } of all) {
+        if (!isScaled) continue;
+        const call = {
+          path: { service },
+          body: { gateway, ...measured },
+          timeoutMs: answerMs,
+          background: true,
+          lastAnswered: 'alone',
+        } as const;
+        const error = await transport.call('reportLoad', call).catch((cause: unknown) => cause);
+        if (isRegError(error) && error.status === 503) return; // so would the others: they are measured anew
+      }
+    },
     applied(position) {
       newest = position;
       reporting ??= report();

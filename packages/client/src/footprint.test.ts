@@ -119,6 +119,7 @@ const registration = await register({
   authorizedRoles: { anyOf: ['a'] }, lease: 'none',
 });
 await registration.update({ version: '2', redefine: true });
+await registration.reportLoad({ level: 'high', forMs: 60_000 });
 const url: string = (await discover('tickets')).pick().url;
 for await (const item of watch({ after: { epoch: 'e', revision: 1 } })) if ('services' in item) take(item);
 function take(snapshot: Snapshot): number { return snapshot.services.length; }

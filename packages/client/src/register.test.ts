@@ -36,6 +36,23 @@ async function registered(given: RegisterOptions): Promise<Registration> {
   return registration;
 }
 
+test('an instance tells that it has much to do, and no more', async () => {
+  await using registry = await startRegistry();
+  const given = options(registry);
+  const registration = await registered(given);
+  const told = async () => {
+    const reply = await fetch(`${registry.url}/v1/services/${encodeURIComponent(given.name)}`);
+    return ((await reply.json()) as { load?: { told?: object } }).load?.told;
+  };
+  await registration.reportLoad({ level: 'high', forMs: 60_000 });
+  expect(await told()).toEqual({ level: 'high', until: expect.any(Number), by: registration.instanceId });
+  await registration.reportLoad({ level: 'normal' });
+  expect(await told()).toBeUndefined();
+  await expect(registration.reportLoad({ level: 'high', forMs: 1 })).rejects.toMatchObject({
+    code: 'invalid_request',
+  });
+});
+
 test('registers, updates and unregisters', async () => {
   await using registry = await startRegistry();
   const given = options(registry, { version: '1', tags: ['blue'] });

@@ -28,6 +28,7 @@ export async function register(options: RegisterOptions): Promise<Registration> 
       return run.refusal();
     },
     update: run.update,
+    reportLoad: run.reportLoad,
     unregister: (options) => end(run, options),
   };
 }

@@ -56,6 +56,14 @@ export interface Updated {
   readonly missing: readonly string[] | undefined;
 }
 
+/** What a service knows of itself that nobody else measures: a queue that grows, a quota that is spent. */
+export interface ToldLoad {
+  /** `normal` ends the `high` of this instance. */
+  readonly level: 'high' | 'normal';
+  /** How long it holds unless it is told anew, 1_000 or more. @default 60_000 */
+  readonly forMs?: number | undefined;
+}
+
 /** A registration that is kept until `unregister()` or the end of the process. */
 export interface Registration {
   readonly instanceId: string;
@@ -76,6 +84,11 @@ export interface Registration {
    * `instance_not_found`: this registration has ended
    */
   update(changes: RegistrationChanges, options?: UpdateOptions): Promise<Updated>;
+  /**
+   * Tells that this service has much to do, or no more: whoever scales it may start another instance. Once; it is
+   * not said again. @throws the registry's refusal or, retryable, `registry_unavailable`
+   */
+  reportLoad(load: ToldLoad): Promise<void>;
   /**
    * Ends it; again: the same end. Nothing listed any more counts as done.
    * @throws `registry_unavailable`: not renewed any more, so its lease ends it

@@ -13,6 +13,7 @@ import type {
   RegisterOptions,
   RegistrationChanges,
   RegistrationState,
+  ToldLoad,
   Updated,
   UpdateOptions,
 } from './registration.ts';
@@ -47,6 +48,7 @@ export interface Run {
   /** @returns the gateways that did not apply it in time; undefined where that is not known. @throws when it ended */
   waitForGateways(): Promise<readonly string[] | undefined>;
   update(changes: RegistrationChanges, options?: UpdateOptions): Promise<Updated>;
+  reportLoad(load: ToldLoad): Promise<void>;
   /** Gets nothing new, and waits for requests in flight. Never rejects: what failed is logged. */
   drain(): Promise<void>;
   /** @throws where no registry answered */
@@ -311,6 +313,10 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
     join,
     waitForGateways,
     update,
+    async reportLoad({ level, forMs }) {
+      const body = { level, forMs, instanceId };
+      await transport.call('reportLoad', { path: { service: path.service }, body, timeoutMs });
+    },
     drain: () => (drained ??= drainNow()),
     unregister: () => (ended ??= unregisterNow()),
     say,

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps, Agent as TlsAgent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Operation, type OperationName, operationPath, operations } from '@reg/schema/operations';
+import { calls, type Call as OperationCall, type OperationName, operationPath } from '@reg/schema/calls';
 import { isRegError, type Problem, problems, type RegError, regError } from '@reg/schema/problem';
 import { shownAddress } from './addresses.ts';
 import type { Bearer } from './token.ts';
@@ -136,7 +136,7 @@ function prepare(
   { path, query, headers, body, ...call }: Call,
   pooled: boolean,
 ): Prepared {
-  const { method }: Operation = operations[operation];
+  const { method }: OperationCall = calls[operation];
   const target = operationPath(operation, path, query);
   if (body === undefined)
     return { ...call, method, target, headers: { ...headers }, body: undefined, pooled };

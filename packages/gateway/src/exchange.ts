@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Network } from '@reg/schema/networks';
 import { type ClientAddress, clientAddress } from './headers/client-address.ts';
 import type { RawHeaders } from './headers/raw-headers.ts';
+import type { LoadMeter } from './load/load-meter.ts';
 import type { Route } from './routes/route.ts';
 import type { RouteTable } from './routes/route-table.ts';
 import type { Upstream } from './upstreams/upstream.ts';
@@ -98,6 +99,8 @@ export interface Exchange {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   route: Route | undefined;
+  /** Of its service, once it is counted there. */
+  meter: LoadMeter | undefined;
   upstream: Upstream | undefined;
   subject: string | undefined;
   attempts: number;
@@ -130,6 +133,7 @@ export function begin(
     client: clientAddress(request.remoteAddress, request.headers, trustedProxies),
     startedAt: now,
     route: undefined,
+    meter: undefined,
     upstream: undefined,
     subject: undefined,
     attempts: 0,

@@ -9,6 +9,8 @@ import { createDegradedAnswers } from './fallback/degraded-answers.ts';
 import { createKeptAnswers } from './fallback/kept-answers.ts';
 import type { WholeAnswer } from './fallback/whole-answer.ts';
 import { healthOf } from './health.ts';
+import { countOutcome } from './load/count-outcome.ts';
+import { startLoadMeters } from './load/load-meters.ts';
 import { createRegistryPath, type RegistryPathOptions } from './registry-path.ts';
 import { followCatalog } from './routes/follow-catalog.ts';
 import { keepOnDisk } from './routes/keep-on-disk.ts';
@@ -142,6 +144,8 @@ export function createGateway({
     },
   });
 
+  const meters = startLoadMeters(catalog, () => table);
+
   const isForRegistry = (target: string) => registryPath?.has(target) ?? false;
   const health = () => healthOf(follower, tokens.fault, closingSince, degraded);
   const routeOf = (service: string) => follower.view?.routeOf(service);
@@ -165,6 +169,9 @@ export function createGateway({
     const grant = authorize(principal, route.definition); // 403, the only maker of a Grant
     if (isRefusal(grant)) return grant;
     const later = () => laterRoute(route, table?.at(route.definition.url));
+    const meter = meters.of(route.definition.name);
+    exchange.meter = meter;
+    meter.began();
     const dispatchOptions: DispatchOptions = {
       upstreamTimeoutMs,
       requestTimeoutMs,
@@ -173,6 +180,7 @@ export function createGateway({
       later,
     };
     const outcome = await dispatch(grant, route, accepted, exchange, dispatchOptions); // 501–504
+    countOutcome(exchange, outcome, now());
     const fallback = route.definition.policy?.fallback;
     if (!fallback) return outcome;
     const about = { fallback, grant, accepted, exchange, dispatchOptions, kept, degraded, tokens, routeOf };
@@ -189,6 +197,7 @@ export function createGateway({
     const exchange = begin(request, response, table, proxies, now()); // keeps this table to its end
     const outcome = await decide(exchange).catch(refusalFor);
     await respond(exchange, outcome); // never rejects
+    exchange.meter?.ended();
     log?.(accessRecord(exchange, now()));
   });
 
@@ -205,6 +214,7 @@ export function createGateway({
       registryPath?.close();
       await transport.close(closeWithinMs);
       follower.close();
+      meters.close();
       pools.destroy();
       registryPools.destroy();
       await disk.close();

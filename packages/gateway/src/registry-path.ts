@@ -24,6 +24,11 @@ export interface RegistryPathOptions {
    * since what is registered at another would not be seen here.
    */
   readonly address: () => string;
+  /**
+   * Shown to the registry, so that our word on the client's address counts: its operator's token, or what it knows a
+   * gateway of the same process by. @default none: the registry's history has our own address
+   */
+  readonly proof?: string | undefined;
 }
 
 export interface RegistryPath {
@@ -46,7 +51,7 @@ export function parseRegistryPath(text: string): string {
 
 /** @throws Error for a path that would not do */
 export function createRegistryPath(
-  { path: text, address }: RegistryPathOptions,
+  { path: text, address, proof }: RegistryPathOptions,
   pools: ConnectionPools,
   now: () => number,
 ): RegistryPath {
@@ -68,6 +73,13 @@ export function createRegistryPath(
     const route = compileRoute(definition, [upstream], { next: 0 });
     routes.set(url, route);
     return route;
+  }
+
+  /** What a client says in these two fields never comes here: `X-Reg-*` is ours. */
+  function proven(client: string): readonly string[] {
+    if (proof === undefined || client === '') return [];
+    const shown = Buffer.from(proof, 'utf8').toString('latin1');
+    return ['X-Reg-Client-Address', client, 'X-Reg-Gateway-Proof', shown];
   }
 
   async function attempt(options: ForwardOptions, isRead: boolean): Promise<Answer | Failure> {
@@ -103,10 +115,11 @@ export function createRegistryPath(
       const grant = authorize(undefined, definition);
       if (isRefusal(grant)) return grant;
       const body = accepted.payload && new RequestBody(accepted.payload);
+      const added = proven(exchange.client.address);
       for (let fresh = false; target && !(closed && isRead); fresh = true) {
         exchange.attempts++;
         const result = await attempt(
-          { exchange, accepted, body, grant, target, fresh, timeoutMs: answerWithinMs },
+          { exchange, accepted, body, grant, target, fresh, timeoutMs: answerWithinMs, added },
           isRead,
         );
         if (result.kind === 'answer') return result;

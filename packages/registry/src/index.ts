@@ -2,6 +2,16 @@ export { canonicalPath } from './canonical-path.ts';
 export { type ChangeLog, createChangeLog } from './change-log.ts';
 export { type Clock, createSystemClock } from './clock.ts';
 export { checkReserved, claimNames, differingFields, type PathGrant } from './conflict.ts';
+export {
+  createHistory,
+  type History,
+  type HistoryOptions,
+  type HistoryQuery,
+  type HistoryReader,
+  type Origin,
+  type PlacedEntry,
+  placedEntry,
+} from './history.ts';
 export { buryLease, type Lease, leaseOf, type RunName } from './lease.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export type { PathMove } from './move-path.ts';
@@ -26,4 +36,4 @@ export {
   type View,
 } from './store.ts';
 export { createView, type KeptState, type MutableView } from './view.ts';
-export type { Writer } from './writer.ts';
+export type { Asking, Writer } from './writer.ts';

@@ -4,14 +4,12 @@ import { type Decision, nothingToDo } from './decision.ts';
 import { checkRun, type Lease, type RunName } from './lease.ts';
 import { outlivesInstances } from './settings.ts';
 import { type InstanceKey, type InstanceName, instanceKey, instanceNameOf, type View } from './store.ts';
-import { checkForce, checkRegistrant, checkService, type Writer } from './writer.ts';
+import { type Asking, checkForce, checkRegistrant, checkService, type Writer } from './writer.ts';
 
 const emptyServiceMs = 3_600_000;
 
-export interface Leaving {
+export interface Leaving extends Asking {
   readonly reason?: string | undefined;
-  /** Undefined: the operator. */
-  readonly writer?: Writer | undefined;
 }
 
 /** @throws `not_permitted`, `instance_foreign`, `instance_not_found`, `generation_superseded` */

@@ -1,6 +1,14 @@
 // What readers get: the view as arrays. The snapshot is kept until the next change; what was not changed
 // is not built again. Leases move without a revision, so a listing is built each time.
-import { type ListedService, type Reply, regError, type Service, type Snapshot, slug } from '@reg/schema';
+import {
+  type ListedService,
+  type Reply,
+  regError,
+  type Service,
+  type ServiceLoad,
+  type Snapshot,
+  slug,
+} from '@reg/schema';
 import { instanceKey, type ServiceState, type View } from './store.ts';
 
 export interface Listings {
@@ -10,7 +18,13 @@ export interface Listings {
   getService(name: string): Reply<'getService'>;
 }
 
-export function createListings(view: View, isHoldingBack: () => boolean): Listings {
+/** What is shown beside the view, and moves without a revision. */
+export interface Beside {
+  readonly isHoldingBack: () => boolean;
+  readonly loadOf: (service: string) => ServiceLoad | undefined;
+}
+
+export function createListings(view: View, { isHoldingBack, loadOf }: Beside): Listings {
   let kept: Snapshot | undefined;
 
   function listService({ definition, instances }: ServiceState): ListedService {
@@ -18,7 +32,8 @@ export function createListings(view: View, isHoldingBack: () => boolean): Listin
       const lease = view.leases.get(instanceKey({ service: definition.name, id: instance.instanceId }));
       return { ...instance, leaseUntil: lease?.expiresAt ?? null, ...(lease?.load && { load: lease.load }) };
     });
-    return { ...definition, slug: slug(definition.name), instances: listed };
+    const load = loadOf(definition.name);
+    return { ...definition, slug: slug(definition.name), ...(load && { load }), instances: listed };
   }
 
   return {

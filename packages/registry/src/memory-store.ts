@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { type ChangeSet, type Position, regError } from '@reg/schema';
 import { createChangeLog } from './change-log.ts';
 import { type Clock, createSystemClock } from './clock.ts';
+import { createHistory } from './history.ts';
 import { type InstanceKey, instanceNameOf, type Store } from './store.ts';
 import { createView } from './view.ts';
 
@@ -21,6 +22,7 @@ export function createMemoryStore({
   const start: Position = { epoch: randomBytes(8).toString('hex'), revision: clock.now() };
   const view = createView(start);
   const log = createChangeLog(start, logCapacity === undefined ? {} : { capacity: logCapacity });
+  const history = createHistory(() => view.position);
   let closed = false;
 
   const nextRevision = (now: number) => Math.max(view.position.revision + 1, now);
@@ -42,13 +44,19 @@ export function createMemoryStore({
     kind: 'memory',
     view,
     nextRevision,
-    async write(changes, replaces, now) {
+    async write(changes, replaces, now, origin) {
       checkOpen();
       checkReplaced(replaces);
       const changeSet: ChangeSet = { revision: nextRevision(now), at: now, changes: [...changes] };
       view.apply(changeSet, now);
+      history.append(changeSet, origin);
       log.append(changeSet);
       return changeSet;
+    },
+    history,
+    async note(notes, now, origin = {}) {
+      checkOpen();
+      history.note(notes, origin, view.position.revision, now);
     },
     async renew(renewals) {
       checkOpen();

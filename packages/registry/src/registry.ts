@@ -5,7 +5,9 @@ import {
   type ChangeSet,
   type HealthReason,
   isRegError,
+  type LoadReport,
   type LoopLoad,
+  type Note,
   type Position,
   type RegistrationBody,
   type RegistryHealth,
@@ -16,22 +18,26 @@ import {
   summarize,
 } from '@reg/schema';
 import { defaultUpstreamNetworks, parseNetworks } from '@reg/schema/networks';
+import { catalogOf } from './catalog-of.ts';
 import { type Clock, createSystemClock } from './clock.ts';
 import { checkOwnPaths, type PathGrant } from './conflict.ts';
 import type { Decision } from './decision.ts';
 import { createGateways } from './gateways.ts';
+import type { HistoryQuery, Origin } from './history.ts';
 import { decideJoin } from './join.ts';
 import { checkRun, type RunName, renewedUntil } from './lease.ts';
 import { decideDrain, decideUnregister, describe, type Leaving } from './leave.ts';
 import { createListings } from './listings.ts';
+import { createLoadReports } from './load-reports.ts';
 import { decideMovePath, type PathMove } from './move-path.ts';
+import { createNotes } from './notes.ts';
 import { createReadWaits, type ReadWaits } from './read-waits.ts';
 import { startReaper } from './reaper-timer.ts';
 import { decideScale } from './scale.ts';
 import { decideSetPolicy } from './set-policy.ts';
 import { type InstanceName, instanceKey, type Renewal, type Store } from './store.ts';
 import { createStoreFaults, invalidIn, storeReasons } from './store-health.ts';
-import { checkRegistrant, checkService, type Writer } from './writer.ts';
+import { type Asking, checkRegistrant, checkService, type Writer } from './writer.ts';
 
 /** Wait, at most `waitMs`, until every connected gateway has applied the change. */
 export interface Waiting {
@@ -55,7 +61,7 @@ export interface Registry extends ReadWaits {
   register(
     name: InstanceName,
     body: RegistrationBody,
-    options?: Waiting & { writer?: Writer | undefined },
+    options?: Waiting & Asking,
   ): Promise<Reply<'register'> & { created: boolean }>;
   renew(
     name: InstanceName,
@@ -65,10 +71,16 @@ export interface Registry extends ReadWaits {
   renewMany(renewals: readonly RenewalRequest[], writer?: Writer): Promise<Reply<'renewMany'>>;
   drain(name: InstanceName, run: RunName, options?: Waiting & Leaving): Promise<Reply<'drain'>>;
   unregister(name: InstanceName, run: RunName, options?: Leaving): Promise<Reply<'unregister'>>;
-  movePath(move: PathMove, writer?: Writer): Promise<Reply<'movePath'>>;
-  setPolicy(service: string, policy: ServicePolicy, writer?: Writer): Promise<Reply<'setPolicy'>>;
+  movePath(move: PathMove, asking?: Asking): Promise<Reply<'movePath'>>;
+  setPolicy(service: string, policy: ServicePolicy, asking?: Asking): Promise<Reply<'setPolicy'>>;
   /** @param instances null: as many as the policy says */
-  scale(service: string, instances: number | null, writer?: Writer): Promise<Reply<'scale'>>;
+  scale(service: string, instances: number | null, asking?: Asking): Promise<Reply<'scale'>>;
+  /** What happened, oldest first. */
+  history(query?: HistoryQuery): Reply<'history'>;
+  /** @throws `not_permitted`, `limit_reached`: too many at once, `store_unavailable` */
+  addNotes(notes: readonly Note[], asking?: Asking): Promise<Reply<'addNotes'>>;
+  /** For listings, in memory; a gateway's report needs no writer. @throws `not_permitted`, `service_not_found`, `limit_reached` */
+  reportLoad(service: string, report: LoadReport, asking?: Asking): void;
   listServices(): Reply<'listServices'>;
   getService(service: string): Reply<'getService'>;
   snapshot(): Snapshot;
@@ -136,13 +148,14 @@ export function createRegistry({
   /** Decides and writes; where another registry came between, decides again on what it did. */
   async function commit<Decided extends Decision>(
     decide: (now: number) => Decided,
+    origin?: Origin,
   ): Promise<{ position: Position; decided: Decided }> {
     for (let attempt = 0; attempt < attemptsAtMost; attempt++) {
       const now = clock.now();
       const decided = decide(now);
       const { changes, replaces } = decided;
       if (changes.length === 0) return { position: view.position, decided };
-      const written = await guarded('write', store.write(changes, replaces, now));
+      const written = await guarded('write', store.write(changes, replaces, now, origin));
       if (written === 'raced') continue;
       return { position: { epoch: view.position.epoch, revision: written.revision }, decided };
     }
@@ -201,9 +214,12 @@ export function createRegistry({
     };
   }
 
-  const reaper = startReaper({ clock, store, commit });
+  const byItself: Origin = { by: 'registry' };
+  const reaper = startReaper({ clock, store, commit: (decide) => commit(decide, byItself) });
   const readWaits = createReadWaits(store, clock);
-  const listings = createListings(view, () => reaper.seen().holdingBack);
+  const loads = createLoadReports(view, clock);
+  const addNotes = createNotes(store, clock);
+  const listings = createListings(view, { isHoldingBack: () => reaper.seen().holdingBack, loadOf: loads.of });
 
   function changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet> {
     const sets = store.changes(after, signal);
@@ -239,11 +255,12 @@ export function createRegistry({
     };
   }
 
-  return {
-    async register(name, body, { writer, ...waiting } = {}) {
+  const registry: Registry = {
+    async register(name, body, { writer, origin, ...waiting } = {}) {
       checkOwnPaths(body.url, reservedPaths);
-      const { position, decided: join } = await commit((now) =>
-        decideJoin(view, name, body, { ...rules, writer }, store.nextRevision(now), now),
+      const { position, decided: join } = await commit(
+        (now) => decideJoin(view, name, body, { ...rules, writer }, store.nextRevision(now), now),
+        origin,
       );
       const { instanceId, generation, lease } = join.instance;
       if (join.renews) {
@@ -262,55 +279,46 @@ export function createRegistry({
     renewMany,
     async drain(name, run, { waitFor, waitMs, ...leaving } = {}) {
       const waiting = { waitFor, waitMs };
-      const { position } = await commit(() => decideDrain(view, name, run, leaving));
+      const { position } = await commit(() => decideDrain(view, name, run, leaving), leaving.origin);
       return { ...position, ...(await missingAt(position, waiting, 1_000)) };
     },
     async unregister(name, run, leaving) {
-      const { position } = await commit(() => decideUnregister(view, name, run, leaving));
+      const { position } = await commit(() => decideUnregister(view, name, run, leaving), leaving?.origin);
       return position;
     },
-    async movePath(move, writer) {
+    async movePath(move, { writer, origin } = {}) {
       for (const service of [move.from, move.to]) checkService(writer, service);
-      const { position } = await commit(() => decideMovePath(view, move, grants));
+      const { position } = await commit(() => decideMovePath(view, move, grants), origin);
       return position;
     },
-    async setPolicy(service, policy, writer) {
-      const { position } = await commit(() => decideSetPolicy(view, service, policy, writer));
+    async setPolicy(service, policy, { writer, origin } = {}) {
+      const { position } = await commit(() => decideSetPolicy(view, service, policy, writer), origin);
       return position;
     },
-    async scale(service, instances, writer) {
-      const { position } = await commit(() => decideScale(view, service, instances, writer));
+    async scale(service, instances, { writer, origin } = {}) {
+      const { position } = await commit(() => decideScale(view, service, instances, writer), origin);
       return position;
     },
+    history: (query = {}) => store.history.read(query),
+    async addNotes(notes, asking = {}) {
+      await guarded('write', addNotes(notes, asking));
+      return view.position;
+    },
+    reportLoad: loads.report,
     ...listings,
     ...readWaits,
     position: () => view.position,
     changes,
     reportApplied: gateways.reported,
     health,
-    catalog: (gateway) => ({
-      async snapshot() {
-        return listings.snapshot();
-      },
-      async *changes(after, signal) {
-        yield* changes(after, signal, gateway);
-        if (!signal.aborted) throw regError('registry_unavailable', 'the registry is closed');
-      },
-      async applied(position) {
-        try {
-          gateways.reported(gateway, position);
-        } catch {
-          // One gateway too many: `changes` has refused it, so nobody waits for its word.
-        }
-      },
-      fault: () => store.condition?.().faults[0],
-    }),
+    catalog: (gateway) => catalogOf(registry, gateway, () => store.condition?.().faults[0]),
     async close() {
       reaper.stop();
       gateways.close();
       await store.close();
     },
   };
+  return registry;
 }
 
 async function* watched(sets: AsyncIterable<ChangeSet>, closed: () => void): AsyncGenerator<ChangeSet> {

@@ -117,8 +117,8 @@ test('a token sets it where it may write', async () => {
   const { registry } = opened;
   await registry.register(one, bodyOf(one));
   const writer = { registrant: 'sub:ann', mayWrite: (service: string) => service === 'tickets' };
-  await registry.setPolicy('tickets', timeouts, writer);
-  await registry.scale('tickets', 2, writer);
-  expect(await refusal(registry.setPolicy('other', timeouts, writer))).toBe('not_permitted');
-  expect(await refusal(registry.scale('other', 2, writer))).toBe('not_permitted');
+  await registry.setPolicy('tickets', timeouts, { writer });
+  await registry.scale('tickets', 2, { writer });
+  expect(await refusal(registry.setPolicy('other', timeouts, { writer }))).toBe('not_permitted');
+  expect(await refusal(registry.scale('other', 2, { writer }))).toBe('not_permitted');
 });

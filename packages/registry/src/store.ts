@@ -4,9 +4,11 @@ import type {
   Instance,
   InvalidDocument,
   LoopLoad,
+  Note,
   Position,
   ServiceDefinition,
 } from '@reg/schema';
+import type { HistoryReader, Origin } from './history.ts';
 import type { Lease } from './lease.ts';
 
 /** `service` and `instanceId` in one string; made by `instanceKey`, read by `instanceNameOf`. */
@@ -84,6 +86,9 @@ export interface StoreCondition {
  * 5. NOT promised: renewals survive a crash. Gain: no fsync per heartbeat. Price: grace for all.
  * 6. `view` holds every write that was answered, and follows whatever else writes to the store.
  * 7. Where several registries share it, an expiry is refused (`raced`) for a lease that another one renewed.
+ * 8. `history` holds each change of the view once, with its origin where a registry wrote it, whichever did; the
+ *    oldest go first, and notes push out no change. Price: a bounded ring, at least 10,000 changes.
+ *    NOT promised: that what came last is still there after a crash.
  */
 export interface Store {
   /** What health calls it. */
@@ -98,7 +103,11 @@ export interface Store {
     changes: readonly Change[],
     replaces: ReadonlyMap<InstanceKey, number>,
     now: number,
+    origin?: Origin,
   ): Promise<ChangeSet | Raced>;
+  readonly history: HistoryReader;
+  /** They are in the history once it resolves. They make no revision, and wake nobody who follows. */
+  note(notes: readonly Note[], now: number, origin?: Origin): Promise<void>;
   /** @returns keys that nobody holds with that generation any more: their clients must register again */
   renew(renewals: readonly Renewal[]): Promise<readonly InstanceKey[]>;
   /**

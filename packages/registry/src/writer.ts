@@ -1,5 +1,6 @@
 // Who changes the registry, and what of it they may: services by name, instances by who registered them.
 import { regError } from '@reg/schema';
+import type { Origin } from './history.ts';
 import type { Lease } from './lease.ts';
 
 /** Who asks for a change. Left out: the operator, who may do everything, as may whoever calls in the process. */
@@ -7,6 +8,13 @@ export interface Writer {
   /** Under this name it registers; what others registered is not its own. */
   readonly registrant: string;
   mayWrite(service: string): boolean;
+}
+
+/** Who asks, for the rules and for the history. */
+export interface Asking {
+  /** Undefined: the operator. */
+  readonly writer?: Writer | undefined;
+  readonly origin?: Origin | undefined;
 }
 
 /** @throws `not_permitted` */

@@ -1,4 +1,5 @@
 import type { ChangeSet } from './change.ts';
+import type { MeasuredLoad } from './load.ts';
 import type { Position } from './position.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -17,6 +18,11 @@ export interface Catalog {
   changes(after: Position, signal: AbortSignal): AsyncIterable<ChangeSet>;
   /** Reports what this gateway has applied; `waitFor=gateways` waits for it. Never rejects. */
   applied(position: Position): Promise<void>;
+  /**
+   * Takes what this gateway measured since it last said so; left out, nobody wants to know. Across the network
+   * only what `isScaled` is sent: else each gateway would ask the registry something each second. Never rejects.
+   */
+  loads?(loads: readonly MeasuredLoad[]): Promise<void>;
   /**
    * Why what it told last may be old although a watch is open: its store does not answer. `since` is in
    * milliseconds since 1970. @default undefined: it does

@@ -5,7 +5,9 @@ import { revision } from './change.ts';
 import { parseDurationMs } from './duration.ts';
 import { explanation } from './explanation.ts';
 import { health, healthForAnybody } from './health.ts';
+import { historyCursor, historyPage, note, notesAtOnce } from './history.ts';
 import { generation, loopLoad } from './lease.ts';
+import { loadReport } from './load.ts';
 import { gatewayId, instanceId, runId, serviceName } from './names.ts';
 import { type Operation, type OperationName, operations } from './operations.ts';
 import { servicePolicy } from './policy.ts';
@@ -163,6 +165,29 @@ const shapes = {
     query: nothing,
     body: z.strictObject({ path: publicPath, from: serviceName, to: serviceName }),
     reply: position,
+  },
+  history: {
+    parameters: nothing,
+    query: z.strictObject({
+      service: serviceName.optional(),
+      /** Left out: the latest. */
+      after: historyCursor.optional(),
+      /** @default 100 */
+      limit: z.coerce.number().pipe(z.int().min(1).max(1_000)).optional(),
+    }),
+    reply: historyPage,
+  },
+  addNotes: {
+    parameters: nothing,
+    query: nothing,
+    body: z.strictObject({ notes: z.array(note).min(1).max(notesAtOnce) }),
+    reply: position,
+  },
+  reportLoad: {
+    parameters: z.strictObject({ service: serviceName }),
+    query: nothing,
+    body: loadReport,
+    reply: nothing,
   },
   setPolicy: { parameters: servicePath, query: nothing, body: servicePolicy, reply: position },
   scale: {

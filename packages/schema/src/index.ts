@@ -2,6 +2,7 @@ export { canonicalAddress, instanceIdOf } from './address.ts';
 export type { Catalog } from './catalog.ts';
 export { type Change, type ChangeSet, change, changeSet, revision } from './change.ts';
 export { type Body, contract, type Query, type Reply } from './contract.ts';
+export { formatCursor, type HistoryCursor, parseCursor } from './cursor.ts';
 export { parseDurationMs } from './duration.ts';
 export { type Endpoint, endpoint, endpointTypes } from './endpoint.ts';
 export type {
@@ -21,8 +22,17 @@ export {
   type RegistryHealth,
   summarize,
 } from './health.ts';
+export {
+  type HistoryEntry,
+  type HistoryPage,
+  historyEntry,
+  type Note,
+  note,
+  notesAtOnce,
+} from './history.ts';
 export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
 export { defaultLeaseMs, generation, type LeaseSetting, type LoopLoad, leaseSetting } from './lease.ts';
+export { type LoadReport, loadReport, type MeasuredLoad, type ServiceLoad } from './load.ts';
 export { gatewayId, instanceId, role, runId, serviceName, tag } from './names.ts';
 export { type OpenapiDocument, openapi } from './openapi.ts';
 export {

@@ -20,6 +20,12 @@ export const notes: Record<OperationName, Note> = {
   drain: { summary: 'Drain an instance', description: oneRun },
   unregister: { summary: 'Unregister an instance', description: oneRun },
   movePath: { summary: 'Move a path to another service' },
+  history: { summary: 'Read the history' },
+  addNotes: { summary: 'Add notes to the history' },
+  reportLoad: {
+    summary: 'Report the load of a service',
+    description: 'What somebody knows, what a gateway measured, or what an instance measured of itself.',
+  },
   setPolicy: { summary: 'Set or take away a service’s policy', description: 'An empty one takes it away.' },
   scale: {
     summary: 'Say how many instances there should be',

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { changeSet } from './change.ts';
 import { contract } from './contract.ts';
 import { endpoint } from './endpoint.ts';
+import { historyEntry, note } from './history.ts';
 import { instance, listedInstance } from './instance.ts';
 import { notes, problemSchema } from './openapi-notes.ts';
 import { type OperationName, operations, possibleCodes } from './operations.ts';
@@ -41,6 +42,8 @@ const named = {
   ServiceListing: serviceListing,
   Snapshot: snapshot,
   ChangeSet: changeSet,
+  HistoryEntry: historyEntry,
+  Note: note,
   Position: contract.unregister.reply,
   Nothing: contract.reportApplied.reply,
 };

@@ -1,6 +1,9 @@
-// The operations of the HTTP API: method, path, codes. Zod-free, so that the client weighs nothing.
+// The operations of the HTTP API: to method and path (`calls.ts`) the codes that each may answer. Zod-free.
 // `contract.ts` adds bodies and replies; docs/http-api.md is tested against both.
+import { type Call, calls, type OperationName } from './calls.ts';
 import type { ProblemCode } from './problem.ts';
+
+export { type OperationName, operationPath } from './calls.ts';
 
 /** Every operation may answer these (`possibleCodes` says which may not): they come before its own. */
 export const commonCodes = [
@@ -23,18 +26,14 @@ export const bodyCodes = [
   'unsupported_media_type',
 ] as const satisfies readonly ProblemCode[];
 
-export interface Operation {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  /** `{name}` is one percent-encoded segment. */
-  readonly path: string;
+export interface Operation extends Call {
   /** What it may answer beside `commonCodes` (and `bodyCodes`, where it has a body). */
   readonly codes: readonly ProblemCode[];
 }
 
 export const operations = {
   register: {
-    method: 'PUT',
-    path: '/v1/services/{service}/instances/{id}',
+    ...calls.register,
     codes: [
       'not_permitted',
       'instance_foreign',
@@ -49,8 +48,7 @@ export const operations = {
     ],
   },
   renew: {
-    method: 'PUT',
-    path: '/v1/services/{service}/instances/{id}/lease',
+    ...calls.renew,
     codes: [
       'not_permitted',
       'instance_foreign',
@@ -59,10 +57,9 @@ export const operations = {
       'store_unavailable',
     ],
   },
-  renewMany: { method: 'POST', path: '/v1/leases', codes: ['store_unavailable'] },
+  renewMany: { ...calls.renewMany, codes: ['store_unavailable'] },
   drain: {
-    method: 'PUT',
-    path: '/v1/services/{service}/instances/{id}/drain',
+    ...calls.drain,
     codes: [
       'not_permitted',
       'instance_foreign',
@@ -72,8 +69,7 @@ export const operations = {
     ],
   },
   unregister: {
-    method: 'DELETE',
-    path: '/v1/services/{service}/instances/{id}',
+    ...calls.unregister,
     codes: [
       'not_permitted',
       'instance_foreign',
@@ -83,8 +79,7 @@ export const operations = {
     ],
   },
   movePath: {
-    method: 'POST',
-    path: '/v1/paths/move',
+    ...calls.movePath,
     codes: [
       'not_permitted',
       'service_not_found',
@@ -94,35 +89,23 @@ export const operations = {
       'store_unavailable',
     ],
   },
-  setPolicy: {
-    method: 'PUT',
-    path: '/v1/services/{service}/policy',
-    codes: ['not_permitted', 'service_not_found', 'store_unavailable'],
-  },
-  scale: {
-    method: 'PUT',
-    path: '/v1/services/{service}/scale',
-    codes: ['not_permitted', 'service_not_found', 'store_unavailable'],
-  },
-  listServices: {
-    method: 'GET',
-    path: '/v1/services',
-    codes: ['compacted', 'not_caught_up', 'limit_reached'],
-  },
+  setPolicy: { ...calls.setPolicy, codes: ['not_permitted', 'service_not_found', 'store_unavailable'] },
+  scale: { ...calls.scale, codes: ['not_permitted', 'service_not_found', 'store_unavailable'] },
+  history: { ...calls.history, codes: ['compacted'] },
+  addNotes: { ...calls.addNotes, codes: ['not_permitted', 'limit_reached', 'store_unavailable'] },
+  reportLoad: { ...calls.reportLoad, codes: ['not_permitted', 'service_not_found', 'limit_reached'] },
+  listServices: { ...calls.listServices, codes: ['compacted', 'not_caught_up', 'limit_reached'] },
   getService: {
-    method: 'GET',
-    path: '/v1/services/{service}',
+    ...calls.getService,
     codes: ['service_not_found', 'compacted', 'not_caught_up', 'limit_reached'],
   },
-  snapshot: { method: 'GET', path: '/v1/snapshot', codes: ['compacted', 'not_caught_up', 'limit_reached'] },
-  changes: { method: 'GET', path: '/v1/changes', codes: ['compacted', 'limit_reached'] },
-  reportApplied: { method: 'PUT', path: '/v1/gateways/{id}', codes: ['limit_reached'] },
-  health: { method: 'GET', path: '/v1/health', codes: ['not_ready'] },
-  explain: { method: 'GET', path: '/v1/explain', codes: [] },
-  openapi: { method: 'GET', path: '/v1/openapi.json', codes: [] },
-} as const satisfies Record<string, Operation>;
-
-export type OperationName = keyof typeof operations;
+  snapshot: { ...calls.snapshot, codes: ['compacted', 'not_caught_up', 'limit_reached'] },
+  changes: { ...calls.changes, codes: ['compacted', 'limit_reached'] },
+  reportApplied: { ...calls.reportApplied, codes: ['limit_reached'] },
+  health: { ...calls.health, codes: ['not_ready'] },
+  explain: { ...calls.explain, codes: [] },
+  openapi: { ...calls.openapi, codes: [] },
+} as const satisfies Record<OperationName, Operation>;
 
 /** All that an operation may answer; a read comes from any origin, and health is asked by load balancers. */
 export function possibleCodes(name: OperationName, hasBody: boolean): ProblemCode[] {
@@ -132,24 +115,4 @@ export function possibleCodes(name: OperationName, hasBody: boolean): ProblemCod
     if (code === 'origin_refused') return method !== 'GET';
     return code !== 'token_missing' || name !== 'health';
   });
-}
-
-/**
- * An operation's path with its parameters put in, percent-encoded, and a query of what is defined.
- * @throws TypeError where a parameter of the path is missing
- */
-export function operationPath(
-  name: OperationName,
-  parameters: Readonly<Record<string, string>> = {},
-  query: Readonly<Record<string, string | number | boolean | undefined>> = {},
-): string {
-  const path = operations[name].path.replace(/\{(\w+)\}/g, (_, key: string) => {
-    const value = parameters[key];
-    if (value === undefined) throw new TypeError(`${name} needs the parameter ${key}`);
-    return encodeURIComponent(value);
-  });
-  const pairs = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${key}=${encodeURIComponent(value)}`],
-  );
-  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
 }

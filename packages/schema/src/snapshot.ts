@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { revision } from './change.ts';
 import { instance, listedInstance } from './instance.ts';
+import { serviceLoad } from './load.ts';
 import { serviceDefinition } from './service.ts';
 
 /** One unbroken history of revisions. */
@@ -18,6 +19,8 @@ export const listedService = z.strictObject({
   ...serviceDefinition.shape,
   /** Its name in the alphabet of DNS labels and unit names. */
   slug: z.string(),
+  /** What was said of it lately; like the leases, it moves without a revision. */
+  load: serviceLoad.optional(),
   instances: z.array(listedInstance),
 });
 

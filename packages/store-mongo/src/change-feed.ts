@@ -1,9 +1,17 @@
 // What happens to the documents, whoever does it: a change stream over the whole database, cut into
 // transactions. It survives elections and lost connections by itself (resume token); where the history is
 // gone, it says so once and ends.
+import type { Origin } from '@reg/registry';
+import type { Note } from '@reg/schema';
 import type { mongo } from 'mongoose';
 import type { Step } from './database.ts';
-import type { DefinitionDocument, DocumentId, TombstoneDocument, WriteDocument } from './documents.ts';
+import type {
+  DefinitionDocument,
+  DocumentId,
+  InstanceNotes,
+  TombstoneDocument,
+  WriteDocument,
+} from './documents.ts';
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
 import { createSilenceLimit } from './silence-limit.ts';
@@ -193,6 +201,8 @@ function toStep(events: readonly StreamEvent[]): FeedStep {
   let at: number | undefined;
   let write: string | undefined;
   let barrier: string | undefined;
+  let origin: Origin = {};
+  let notes: readonly Note[] | undefined;
   const documents: DocumentEvent[] = [];
   for (const event of events) {
     const { documentKey, fullDocument } = event as mongo.ChangeStreamInsertDocument;
@@ -201,7 +211,8 @@ function toStep(events: readonly StreamEvent[]): FeedStep {
     switch (collectionOf(event)) {
       case 'services':
         documents.push({ collection: 'services', id: id as DocumentId, document });
-        at ??= (document?.reg as { at?: number } | undefined)?.at;
+        at ??= (document?.reg as InstanceNotes | undefined)?.at;
+        origin = originIn(document?.reg, origin);
         break;
       case 'definitions':
         documents.push({
@@ -210,17 +221,26 @@ function toStep(events: readonly StreamEvent[]): FeedStep {
           document: document as DefinitionDocument | undefined,
         });
         at ??= (document as DefinitionDocument | undefined)?.at;
+        origin = originIn(document, origin);
         break;
       case 'tombstones':
         if (document)
           documents.push({ collection: 'tombstones', document: document as unknown as TombstoneDocument });
         break;
       case 'writes':
-        ({ _id: write, at } = document as unknown as WriteDocument);
+        ({ _id: write, at, notes } = document as unknown as WriteDocument);
+        origin = originIn(document, {});
         break;
       default:
         barrier = (document as { by?: string } | undefined)?.by;
     }
   }
-  return { revision: revisionOf(clusterTime), events: documents, at, write, barrier };
+  return { revision: revisionOf(clusterTime), events: documents, at, write, origin, notes, barrier };
+}
+
+/** Anybody may have edited the document: what is no text says nothing. */
+function originIn(document: unknown, otherwise: Origin): Origin {
+  const { by, from } = (document ?? {}) as { by?: unknown; from?: unknown };
+  const said = { ...(typeof by === 'string' && { by }), ...(typeof from === 'string' && { from }) };
+  return Object.keys(said).length > 0 ? said : otherwise;
 }

@@ -1,6 +1,7 @@
 // The port between the store and the two kinds of server: a replica set tells what happens and knows
 // transactions, a standalone server neither. Both tell the same steps, so the store is one.
-import type { Raced } from '@reg/registry';
+import type { Origin, Raced } from '@reg/registry';
+import type { Note } from '@reg/schema';
 import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
 import type { ReadService } from './instance-document.ts';
 import type { DocumentEvent } from './mirror.ts';
@@ -14,6 +15,10 @@ export interface Step {
   readonly at: number | undefined;
   /** The name of the transaction, if a registry made it. */
   readonly write: string | undefined;
+  /** As the registry that wrote it knows it. */
+  readonly origin: Origin;
+  /** Noted by it. */
+  readonly notes?: readonly Note[] | undefined;
 }
 
 /** All documents at one moment. */

@@ -1,6 +1,14 @@
 // The collections, as people and other programs see them. `services` keeps the shape of the original series;
 // what only the registry needs is under `reg`.
-import type { AuthorizedRoles, Endpoint, Instance, LeaseSetting, ServiceDefinition } from '@reg/schema';
+import type {
+  AuthorizedRoles,
+  Endpoint,
+  HistoryEntry,
+  Instance,
+  LeaseSetting,
+  Note,
+  ServiceDefinition,
+} from '@reg/schema';
 import { type mongo, Schema } from 'mongoose';
 
 /** What the registry keeps of an instance beside what it says of itself. */
@@ -18,6 +26,9 @@ export interface InstanceNotes {
   readonly write: string;
   /** When, in milliseconds since 1970 by the clock of the registry that wrote it. */
   readonly at: number;
+  /** Who wrote it so, and from where. */
+  readonly by?: string | undefined;
+  readonly from?: string | undefined;
   /** Why it was drained. */
   readonly reason?: string | undefined;
 }
@@ -44,6 +55,8 @@ export interface DefinitionDocument extends Omit<ServiceDefinition, 'name'> {
   readonly slug: string;
   readonly write: string;
   readonly at: number;
+  readonly by?: string | undefined;
+  readonly from?: string | undefined;
 }
 
 /** A lease, in a collection of its own so that renewals never touch what people read. Times by the database's clock. */
@@ -72,14 +85,29 @@ export interface TombstoneDocument {
   readonly write: string;
 }
 
-/** The last document of a transaction: whoever follows the changes knows by it that the transaction is whole. */
+/**
+ * The last document of a transaction: whoever follows the changes knows by it that the transaction is whole. Alone:
+ * notes for the history.
+ */
 export interface WriteDocument {
   readonly _id: string;
   /** Milliseconds since 1970, by the clock of the registry that wrote it. */
   readonly at: number;
+  readonly by?: string;
+  readonly from?: string;
+  readonly notes?: readonly Note[];
   readonly writtenAt?: Date;
   /** On a standalone server, before they are done: what it does. */
   readonly operations?: readonly { readonly data: mongo.Binary }[];
+}
+
+/** One entry of the history, for people and for registries that start. Whoever sees it first writes it down. */
+export interface HistoryDocument extends HistoryEntry {
+  /** `epoch.revision.index` */
+  readonly _id: string;
+  readonly epoch: string;
+  /** Its place among those of its revision. */
+  readonly index: number;
 }
 
 /**
@@ -102,6 +130,7 @@ export interface StateDocument {
 const options = { versionKey: false, strict: false, autoIndex: false, autoCreate: false } as const;
 const mixed = Schema.Types.Mixed;
 const dayS = 86_400;
+const mebibyte = 1024 * 1024;
 
 export const schemas = {
   services: new Schema(
@@ -123,6 +152,9 @@ export const schemas = {
     { writtenAt: 1 },
     { expireAfterSeconds: 3_600 },
   ),
+  // The oldest go by themselves; notes apart, so that they push out no change.
+  history: new Schema({ _id: String }, { ...options, capped: { size: 32 * mebibyte, max: 20_000 } }),
+  notes: new Schema({ _id: String }, { ...options, capped: { size: 16 * mebibyte, max: 10_000 } }),
   state: new Schema({ _id: String }, options),
 };
 
@@ -152,6 +184,8 @@ export function collectionsOf(db: mongo.Db) {
     leases: db.collection<LeaseDocument>('leases'),
     tombstones: db.collection<TombstoneDocument>('tombstones'),
     writes: db.collection<WriteDocument>('writes'),
+    history: db.collection<HistoryDocument>('history'),
+    notes: db.collection<HistoryDocument>('notes'),
     state: db.collection<StateDocument>('state'),
   };
 }

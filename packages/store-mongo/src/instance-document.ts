@@ -93,7 +93,14 @@ export function toDocument(
     endpoints,
     ...rest
   }: Instance,
-  { supersededRuns, write, at, reason }: Pick<InstanceNotes, 'supersededRuns' | 'write' | 'at' | 'reason'>,
+  {
+    supersededRuns,
+    write,
+    at,
+    by,
+    from,
+    reason,
+  }: Pick<InstanceNotes, 'supersededRuns' | 'write' | 'at' | 'by' | 'from' | 'reason'>,
 ): ServiceDocument {
   return {
     _id,
@@ -114,6 +121,8 @@ export function toDocument(
       supersededRuns,
       write,
       at,
+      ...(by !== undefined && { by }),
+      ...(from !== undefined && { from }),
       ...(reason !== undefined && { reason }),
     },
   };

@@ -3,7 +3,7 @@
 // done again.
 import { mongo } from 'mongoose';
 import type { Collections } from './documents.ts';
-import type { Operation, WriteName } from './plan.ts';
+import { type Operation, originOf, type WriteName } from './plan.ts';
 import { isRace, type Writer, writeConcern } from './writer.ts';
 
 export type IntendedOperation = Exclude<Operation, { kind: 'end-lease' }>;
@@ -67,9 +67,13 @@ export function createIntents(
 
   return {
     async carryOut(intent) {
-      const { write, at, operations } = intent;
+      const { write, at, notes, operations, ...who } = intent;
+      const noted = { ...originOf(who), ...(notes && { notes }) };
       // Without `writtenAt` it is kept until it is done.
-      await writes.insertOne({ _id: write, at, operations: operations.map(asData) }, { writeConcern });
+      await writes.insertOne(
+        { _id: write, at, ...noted, operations: operations.map(asData) },
+        { writeConcern },
+      );
       await carryOutAll(intent);
     },
     async finish() {
@@ -77,9 +81,12 @@ export function createIntents(
         .find({ operations: { $exists: true } })
         .sort({ at: 1, _id: 1 })
         .toArray();
-      const intents = left.map(({ _id, at, operations = [] }) => ({
+      const intents = left.map(({ _id, at, by, from, notes, operations = [] }) => ({
         write: _id,
         at,
+        by,
+        from,
+        notes,
         operations: operations.map(({ data }) => mongo.BSON.deserialize(data.buffer) as IntendedOperation),
       }));
       for (const intent of intents) await carryOutAll(intent);

@@ -5,11 +5,13 @@ import {
   type Clock,
   canonicalPath,
   createChangeLog,
+  createHistory,
   createSystemClock,
   createView,
   type InstanceKey,
   instanceKey,
   instanceNameOf,
+  type Origin,
   type Store,
 } from '@reg/registry';
 import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
@@ -20,11 +22,13 @@ import { collectionsOf, type DocumentId } from './documents.ts';
 import { idText } from './instance-document.ts';
 import { healing, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
+import { startKeptHistory } from './kept-history.ts';
 import { startLeases } from './leases.ts';
 import { createMirror } from './mirror.ts';
 import { type Operation, planWrite, type WriteName } from './plan.ts';
 import { createPlanned } from './planned.ts';
 import { openReplicaSet } from './replica-set.ts';
+import { timeOf } from './revision.ts';
 import { openStandalone } from './standalone.ts';
 import { startFault } from './start-fault.ts';
 import { withoutPassword } from './store-url.ts';
@@ -90,6 +94,8 @@ async function openStore(
     view.position,
     logCapacity === undefined ? {} : { capacity: logCapacity },
   );
+  const history = createHistory(() => view.position);
+  const keptHistory = startKeptHistory({ collections, history, view, clock, log: say });
   const planned = createPlanned();
   const definitions = createDefinitionsUnderWay();
   const mirror = createMirror(view, planned.take);
@@ -132,12 +138,15 @@ async function openStore(
     const position = { epoch, revision };
     view.restore(position, kept);
     changeLog.restart(position);
+    history.begin([...view.services.values()].map(({ definition }) => definition));
+    keptHistory.begin();
     const untold = [...ownWrites.values()]; // or told from here on
     unseen = undefined;
     database.follow({ onStep, onLost, onBroken, onMended });
     await heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
+    await keptHistory.load();
     changeLog.restart(view.position);
     // What was written meanwhile is in what was read, and no change tells of it.
     for (const settle of untold) settle('raced');
@@ -183,15 +192,21 @@ async function openStore(
     reloading = undefined;
   }
 
-  function onStep({ revision, events, at, write: transaction }: Step): void {
+  function onStep({ revision, events, at, write: transaction, origin, notes }: Step): void {
     const now = clock.now();
     const meaning = mirror.follow(events, (change) => {
       view.apply({ revision, at: now, changes: [change] }, now);
     });
     view.advance(revision);
     const { changes, writes, refused } = meaning;
-    const set: ChangeSet = { revision, at: at ?? now, changes: [...changes] };
+    const byHand = transaction === undefined && writes.length === 0;
+    // Who edits a document of ours leaves our time in it. What the database says is the same for everybody.
+    const toldAt = byHand ? (database.kind === 'standalone' ? now : timeOf(revision)) : at;
+    const set: ChangeSet = { revision, at: toldAt ?? now, changes: [...changes] };
     if (changes.length > 0) changeLog.append(set);
+    const isOurs = [transaction, ...writes].some((write) => write?.startsWith(`${self}-`));
+    keptHistory.keep(history.append(set, byHand ? { by: 'hand' } : origin), isOurs);
+    if (notes) keptHistory.keep(history.note(notes, origin, revision, set.at), isOurs);
     for (const write of writes) ownWrites.get(write)?.(set);
     if (transaction !== undefined) ownWrites.get(transaction)?.(set);
     for (const { id, write } of refused) {
@@ -291,6 +306,7 @@ async function openStore(
   async function close(): Promise<void> {
     closed = true;
     changeLog.close();
+    await keptHistory.close();
     await leases.close();
     await writable.close();
     await database.close();
@@ -310,15 +326,21 @@ async function openStore(
     invalid: mirror.invalid,
     invalidCount: mirror.invalidCount,
     nextRevision: () => view.position.revision + 1,
-    async write(changes, replaces, now) {
+    async write(changes, replaces, now, origin = {}) {
       if (closed) throw regError('store_unavailable', 'the store is closed');
       checkReplaced(replaces);
       const former = definitions.underWay(changes);
       if (former) return former;
-      const name = { write: nextWrite(), at: now };
+      const name = { write: nextWrite(), at: now, ...origin };
       const written = write(planWrite(changes, view, mirror, name), name);
       definitions.begin(changes, written);
       return written;
+    },
+    history,
+    async note(notes, now, origin: Origin = {}) {
+      if (closed) throw regError('store_unavailable', 'the store is closed');
+      const written = await write([], { write: nextWrite(), at: now, ...origin, notes });
+      if (written === 'raced') throw regError('store_unavailable', 'the database did not take the notes');
     },
     async renew(renewals) {
       if (closed) throw regError('store_unavailable', 'the store is closed');

@@ -1,7 +1,15 @@
 // What a write does to the documents: pure. Each operation names the write that it replaces, and is lost where
 // that moved on.
-import { buryLease, canonicalPath, differingFields, instanceKey, leaseOf, type View } from '@reg/registry';
-import { type Change, type ServiceDefinition, slug } from '@reg/schema';
+import {
+  buryLease,
+  canonicalPath,
+  differingFields,
+  instanceKey,
+  leaseOf,
+  type Origin,
+  type View,
+} from '@reg/registry';
+import { type Change, type Note, type ServiceDefinition, slug } from '@reg/schema';
 import type { KeptDocument } from './books.ts';
 import type { DefinitionDocument, ServiceDocument, TombstoneDocument } from './documents.ts';
 import { documentId, idText, type ReadInstance, toDocument } from './instance-document.ts';
@@ -31,9 +39,17 @@ export type Operation =
   /** `overdueMs`: only where nobody renewed it for so long. */
   | { readonly kind: 'end-lease'; readonly id: string; readonly overdueMs: number | undefined };
 
-export interface WriteName {
+/** One write, and what the history is to know of it. */
+export interface WriteName extends Origin {
   readonly write: string;
   readonly at: number;
+  /** It does nothing but note them. */
+  readonly notes?: readonly Note[] | undefined;
+}
+
+/** As documents have it: what is not known is left out. */
+export function originOf({ by, from }: Origin): { by?: string; from?: string } {
+  return { ...(by !== undefined && { by }), ...(from !== undefined && { from }) };
 }
 
 type Known = Pick<Mirror, 'documentOf' | 'definitionWrite'>;
@@ -42,9 +58,10 @@ export function planWrite(
   changes: readonly Change[],
   view: View,
   known: Known,
-  { write, at }: WriteName,
+  { write, at, ...who }: WriteName,
 ): Operation[] {
   const definitions = new Map<string, ServiceDefinition>();
+  const origin = originOf(who);
   const updated = changes.filter((change) => change.kind === 'service-updated');
   const freed =
     updated.length < 2
@@ -56,7 +73,8 @@ export function planWrite(
   function define(definition: ServiceDefinition): Operation[] {
     const { name, ...rest } = definition;
     definitions.set(name, definition);
-    const document = { _id: name, ...rest, path: canonicalPath(definition.url), slug: slug(name), write, at };
+    const path = canonicalPath(definition.url);
+    const document = { _id: name, ...rest, path, slug: slug(name), write, at, ...origin };
     const before = known.definitionWrite(name);
     const service = view.services.get(name);
     const shared =
@@ -83,7 +101,7 @@ export function planWrite(
     const before = known.documentOf(key);
     const reason = 'reason' in change ? change.reason : undefined;
     const id = before?.id ?? documentId(service, instance.instanceId);
-    const document = toDocument(id, definition, instance, { supersededRuns, write, at, reason });
+    const document = toDocument(id, definition, instance, { supersededRuns, write, at, ...origin, reason });
     const says = { definition, instance, notes: { supersededRuns, write, reason } };
     return [
       before

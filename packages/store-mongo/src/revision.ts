@@ -10,3 +10,8 @@ const perSecond = 2 ** 20;
 export function revisionOf({ high, low }: Pick<mongo.Timestamp, 'high' | 'low'>): number {
   return ((high >>> 0) - secondsAt2020) * perSecond + (low >>> 0);
 }
+
+/** When the write was made, by the cluster's clock: milliseconds since 1970, to the second. */
+export function timeOf(revision: number): number {
+  return (Math.floor(revision / perSecond) + secondsAt2020) * 1_000;
+}

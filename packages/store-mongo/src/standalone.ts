@@ -122,8 +122,9 @@ export function openStandalone({
   }
 
   /** @param name left out: by hand */
-  function tell(events: readonly DocumentEvent[], name?: WriteName): void {
-    listener?.onStep({ revision: revision.next(), events, at: name?.at, write: name?.write });
+  function tell(events: readonly DocumentEvent[], name?: Partial<WriteName>): void {
+    const { at, write, notes, by, from } = name ?? {};
+    listener?.onStep({ revision: revision.next(), events, at, write, origin: { by, from }, notes });
   }
 
   async function lookAround(): Promise<void> {

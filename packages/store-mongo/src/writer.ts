@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Raced } from '@reg/registry';
 import { mongo } from 'mongoose';
 import type { Collections, ServiceDocument } from './documents.ts';
-import type { Operation, WriteName } from './plan.ts';
+import { type Operation, originOf, type WriteName } from './plan.ts';
 import type { DatabaseNow, WritablePeriod } from './writable.ts';
 
 export interface WriterOptions {
@@ -174,7 +174,7 @@ export function createWriter({ client, collections, writable, databaseNow }: Wri
 
   async function inTransaction(
     operations: readonly Operation[],
-    { write, at }: WriteName,
+    { write, at, notes, ...who }: WriteName,
     isWanted: () => boolean,
   ) {
     const session = client.startSession();
@@ -185,7 +185,8 @@ export function createWriter({ client, collections, writable, databaseNow }: Wri
         await session.abortTransaction();
         return 'raced';
       }
-      await writes.insertOne({ _id: write, at, writtenAt: new Date() }, { session });
+      const noted = { ...originOf(who), ...(notes && { notes }) };
+      await writes.insertOne({ _id: write, at, ...noted, writtenAt: new Date() }, { session });
       if (!isWanted()) throw new Error(tooLate);
       await commit(session);
       return 'written';

@@ -19,6 +19,8 @@ export interface ForwardOptions {
   readonly method?: string;
   /** Of which those that may go along do. @default the client's */
   readonly headers?: RawHeaders;
+  /** Ours, behind all others: name, value, name, value. @default none */
+  readonly added?: readonly string[];
   readonly fresh: boolean;
   readonly timeoutMs: number;
   /** Of the answer, once its head is there; undefined: no limit. */
@@ -29,6 +31,7 @@ export function forward(options: ForwardOptions): Attempt {
   const { exchange, body, target, method = exchange.request.method, fresh, timeoutMs, idleMs } = options;
   const sent = options.headers ?? exchange.request.headers;
   const { path, headers } = headOf(options);
+  headers.push(...(options.added ?? []));
   const announced = body?.isChunked ? announcedTrailers(sent) : undefined;
   if (announced !== undefined) headers.push('Trailer', announced);
   if (wantsTrailers(sent)) headers.push('TE', 'trailers');

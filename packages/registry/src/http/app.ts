@@ -5,6 +5,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { GatewayReasons, OperationName } from '@reg/schema';
 import { createSystemClock } from '../clock.ts';
 import type { Registry } from '../registry.ts';
+import { createCallerAddress } from './caller.ts';
 import { createChangeStreams } from './change-streams.ts';
 import { type Credentials, createCredentials } from './credentials.ts';
 import { createEndings } from './endings.ts';
@@ -34,6 +35,8 @@ export interface RegistryAppOptions extends ApiOptions {
   readonly keepAliveMs?: number | undefined;
   /** The gateway in the same process: health is of both, and it explains. Asked at each request. @default none */
   readonly gateway?: (() => GatewayReasons | undefined) | undefined;
+  /** A secret that only that gateway has: with it, its word on a client's address counts. @default none */
+  readonly gatewayProof?: string | undefined;
 }
 
 export interface AdminAppOptions extends ApiOptions {
@@ -70,11 +73,20 @@ const hot: readonly OperationName[] = ['register', 'renew', 'renewMany', 'listSe
 function apiOf(
   handlers: Partial<Handlers>,
   streamChanges: ReturnType<typeof createChangeStreams> | undefined,
-  { credentials, log = logErrors, signal = new AbortController().signal }: ApiOptions,
+  {
+    credentials,
+    gatewayProof,
+    log = logErrors,
+    signal = new AbortController().signal,
+  }: ApiOptions & Pick<RegistryAppOptions, 'gatewayProof'>,
 ): RequestListener {
   const clock = createSystemClock();
   const askerOf = createCredentials(credentials);
   const endOf = createEndings(signal);
+  const addressOf = createCallerAddress([
+    ...(gatewayProof === undefined ? [] : [gatewayProof]),
+    ...(credentials ? [credentials.token.export()] : []),
+  ]);
   const names = Object.keys(handlers) as OperationName[];
   const hotRouteOf = createHotRoutes(hot.filter((name) => names.includes(name)));
   const hosts = credentials ? 'any' : 'loopback';
@@ -86,10 +98,10 @@ function apiOf(
     response: ServerResponse,
     requestId: string,
   ): Promise<void> {
-    const asker = askerOf(name, request); // before anything of a body is read
+    const caller = { ...askerOf(name, request), from: addressOf(request) }; // before anything of a body is read
     const input = await readInput(name, parameters, request, response);
     const all = handlers as Handlers; // only what it has is routed
-    const given = await all[name](input, () => endOf(response), asker);
+    const given = await all[name](input, () => endOf(response), caller);
     if ('after' in given) await streamChanges?.(response, given, requestId);
     else respond(request, response, given, requestId);
   }

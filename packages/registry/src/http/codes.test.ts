@@ -50,6 +50,13 @@ const plain: Record<OperationName, Request> = {
     path: '/v1/paths/move',
     body: { path: '/tickets', from: 'tickets', to: 'next' },
   },
+  history: { path: '/v1/history' },
+  addNotes: {
+    method: 'POST',
+    path: '/v1/history',
+    body: { notes: [{ service: 'tickets', event: 'check-failing', text: 'refused' }] },
+  },
+  reportLoad: { method: 'POST', path: '/v1/services/tickets/load', body: { level: 'high' } },
   setPolicy: { method: 'PUT', path: '/v1/services/tickets/policy', body: { timeouts: { connectMs: 100 } } },
   scale: { method: 'PUT', path: '/v1/services/tickets/scale', body: { instances: 3 } },
   listServices: { path: '/v1/services' },
@@ -223,6 +230,21 @@ async function manyGateways(api: TestApi): Promise<void> {
     api.registry.reportApplied(`g-${index}`, { epoch: 'e', revision: 1 });
 }
 
+/** So nothing is allowed anew meanwhile. */
+const standing: Clock = { ...createSystemClock(), now: () => 1_800_000_000_000 };
+
+/** All that is allowed at once. */
+async function manyNotes({ registry }: TestApi): Promise<void> {
+  const notes = Array.from({ length: 100 }, () => ({ service: 'tickets', event: 'e', text: 't' }));
+  for (let count = 0; count < 20; count++) await registry.addNotes(notes);
+}
+
+async function manySayers(api: TestApi): Promise<void> {
+  await ticketsThere(api);
+  for (let index = 0; index < 1_000; index++)
+    api.registry.reportLoad('tickets', { level: 'high', instanceId: `i-${index}` });
+}
+
 const rules: Case[] = [
   {
     operation: 'register',
@@ -340,6 +362,22 @@ const rules: Case[] = [
     },
     request: move('/tickets', 'tickets', 'next'),
   },
+  { operation: 'history', code: 'compacted', request: { path: '/v1/history?after=otherepoch.1' } },
+  {
+    operation: 'addNotes',
+    code: 'limit_reached',
+    options: { clock: standing },
+    prepare: manyNotes,
+    request: plain.addNotes,
+  },
+  { operation: 'addNotes', code: 'store_unavailable', prepare: closeStore, request: plain.addNotes },
+  { operation: 'reportLoad', code: 'service_not_found', request: plain.reportLoad },
+  {
+    operation: 'reportLoad',
+    code: 'limit_reached',
+    prepare: manySayers,
+    request: { ...plain.reportLoad, body: { level: 'high', instanceId: 'late' } },
+  },
   ...settings,
   {
     operation: 'health',
@@ -387,7 +425,14 @@ const permissions: Case[] = [...ofInstances, ...ofServices].flatMap((operation):
   return ofServices.some((name) => name === operation) ? [others] : [others, foreign];
 });
 
-const cases: readonly Case[] = [...common, ...bodies, ...waitingReads, ...rules, ...permissions];
+const others: Case[] = (['addNotes', 'reportLoad'] as const).map((operation) => ({
+  operation,
+  code: 'not_permitted',
+  options: guarded,
+  request: asked(plain[operation], signed({ services: ['others'] })),
+}));
+
+const cases: readonly Case[] = [...common, ...bodies, ...waitingReads, ...rules, ...permissions, ...others];
 
 test.each(cases)(
   '$operation answers $code and changes nothing',

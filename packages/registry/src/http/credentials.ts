@@ -19,6 +19,8 @@ export interface Asker {
   readonly mayRead: boolean;
   /** Undefined: an operator. */
   readonly writer: Writer | undefined;
+  /** For the history: `operator`, `sub:NAME`, `jti:ID`; undefined: no token is asked for. */
+  readonly by: string | undefined;
   /** For what goes on after it was answered: neither expired nor revoked meanwhile. */
   lasts(): boolean;
 }
@@ -28,10 +30,12 @@ const maxRemembered = 2_000;
 /** A token beyond it is checked at each request: what is remembered stays under 16 MiB. */
 const maxRememberedCharacters = 8 * 1024;
 
-const operator: Asker = { mayRead: true, writer: undefined, lasts: () => true };
+const anybody: Asker = { mayRead: true, writer: undefined, by: undefined, lasts: () => true };
+const operator: Asker = { ...anybody, by: 'operator' };
 const nobody: Asker = {
   mayRead: false,
   writer: { registrant: '', mayWrite: () => false },
+  by: undefined,
   lasts: () => true,
 };
 
@@ -43,7 +47,7 @@ export function createCredentials(
   credentials: Credentials | undefined,
   now: () => number = Date.now,
 ): (operation: OperationName, request: IncomingMessage) => Asker {
-  if (!credentials) return () => operator;
+  if (!credentials) return () => anybody;
   const { token: key, isRevoked = () => false } = credentials;
   const secret = key.export();
   if (secret.length < minTokenBytes)
@@ -58,7 +62,8 @@ export function createCredentials(
     if (timingSafeEqual(digestOf(bytesOf(token)), digest)) return operator;
     const { id, writer, expiresAt } = readRegistryToken(token, key, now());
     if (isRevoked(id)) throw regError('token_invalid', 'the token was revoked');
-    const asker: Asker = { mayRead: true, writer, lasts: () => now() < expiresAt && !isRevoked(id) };
+    const lasts = () => now() < expiresAt && !isRevoked(id);
+    const asker: Asker = { mayRead: true, writer, by: writer.registrant, lasts };
     if (token.length <= maxRememberedCharacters) remembered.set(token, asker);
     for (const oldest of remembered.keys()) {
       if (remembered.size <= maxRemembered) break;
@@ -83,7 +88,7 @@ function bearerOf(request: IncomingMessage): string | undefined {
 }
 
 /** The secret as its bytes, however it is spelled. Node reads headers as Latin-1: a character is a byte. */
-function bytesOf(token: string): Buffer {
+export function bytesOf(token: string): Buffer {
   return token.startsWith('base64:')
     ? Buffer.from(token.slice('base64:'.length), 'base64')
     : Buffer.from(token, 'latin1');

@@ -1,7 +1,8 @@
 // One function per operation: parsed input in, an answer out. They know neither Express nor sockets.
 import { type OperationName, openapi, type Position, parsePosition, type Reply, regError } from '@reg/schema';
 import type { Registry } from '../registry.ts';
-import type { Asker } from './credentials.ts';
+import type { Asking } from '../writer.ts';
+import type { Caller } from './caller.ts';
 import { listingEtag, matchesEtag } from './etag.ts';
 import type { Input } from './input.ts';
 import { createReasonHandlers, type GatewayBeside, healthBeside } from './reasons.ts';
@@ -34,7 +35,7 @@ export type Handlers = {
   readonly [Name in OperationName]: (
     input: Input<Name>,
     ended: () => AbortSignal,
-    asker: Asker,
+    caller: Caller,
   ) => Name extends 'changes' ? ChangesAnswer : Answer<Reply<Name>> | Promise<Answer<Reply<Name>>>;
 };
 
@@ -56,8 +57,8 @@ export function createHandlers(registry: Registry, { gateway, signal }: Beside):
   }
 
   return {
-    async register({ parameters, body, query }, _, { writer }) {
-      const options = { ...waiting(query), writer };
+    async register({ parameters, body, query }, _, caller) {
+      const options = { ...waiting(query), ...asking(caller) };
       const { created, ...reply } = await registry.register(parameters, body, options);
       return { status: created ? 201 : 200, content: reply };
     },
@@ -67,21 +68,32 @@ export function createHandlers(registry: Registry, { gateway, signal }: Beside):
     async renewMany({ body }, _, { writer }) {
       return ok(await registry.renewMany(body.renewals, writer));
     },
-    async drain({ parameters, query }, _, { writer }) {
-      const options = { ...waiting(query), reason: query.reason, writer };
+    async drain({ parameters, query }, _, caller) {
+      const options = { ...waiting(query), reason: query.reason, ...asking(caller) };
       return ok(await registry.drain(parameters, run(query), options));
     },
-    async unregister({ parameters, query }, _, { writer }) {
-      return ok(await registry.unregister(parameters, run(query), { reason: query.reason, writer }));
+    async unregister({ parameters, query }, _, caller) {
+      const leaving = { reason: query.reason, ...asking(caller) };
+      return ok(await registry.unregister(parameters, run(query), leaving));
     },
-    async movePath({ body }, _, { writer }) {
-      return ok(await registry.movePath(body, writer));
+    async movePath({ body }, _, caller) {
+      return ok(await registry.movePath(body, asking(caller)));
     },
-    async setPolicy({ parameters, body }, _, { writer }) {
-      return ok(await registry.setPolicy(parameters.service, body, writer));
+    history({ query }) {
+      return ok(registry.history(query));
     },
-    async scale({ parameters, body }, _, { writer }) {
-      return ok(await registry.scale(parameters.service, body.instances, writer));
+    async addNotes({ body }, _, caller) {
+      return ok(await registry.addNotes(body.notes, asking(caller)));
+    },
+    reportLoad({ parameters, body }, _, caller) {
+      registry.reportLoad(parameters.service, body, asking(caller));
+      return ok({});
+    },
+    async setPolicy({ parameters, body }, _, caller) {
+      return ok(await registry.setPolicy(parameters.service, body, asking(caller)));
+    },
+    async scale({ parameters, body }, _, caller) {
+      return ok(await registry.scale(parameters.service, body.instances, asking(caller)));
     },
     async listServices({ query, headers }, ended) {
       await waitToRead(query, ended);
@@ -112,6 +124,10 @@ export function createHandlers(registry: Registry, { gateway, signal }: Beside):
       return ok(document);
     },
   };
+}
+
+function asking({ writer, by, from }: Caller): Asking {
+  return { writer, origin: { by, from } };
 }
 
 function ok<Content>(content: Content): Answer<Content> {

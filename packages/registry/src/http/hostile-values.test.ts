@@ -66,6 +66,16 @@ const good: Partial<Record<OperationName, Good>> = {
   drain: forced,
   unregister: forced,
   movePath: { body: { path: '/tickets', from: 'tickets', to: 'billing' } },
+  history: { query: { service: 'tickets', limit: '1' } },
+  addNotes: {
+    body: {
+      notes: [{ service: 'tickets', instanceId: 'one', event: 'noted', text: 'why', data: { key: 'value' } }],
+    },
+  },
+  reportLoad: {
+    parameters: { service: 'tickets' },
+    body: { level: 'high', forMs: 1_000, by: 'ann', instanceId: 'one' },
+  },
   setPolicy: { parameters: instance, body: policy },
   scale: { parameters: instance, body: { instances: 2 } },
   listServices: { query: { wait: '1ms' } },

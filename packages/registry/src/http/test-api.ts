@@ -44,6 +44,7 @@ export interface TestApiOptions extends Partial<RegistryOptions> {
   readonly logCapacity?: number;
   readonly keepAliveMs?: number;
   readonly credentials?: Credentials | undefined;
+  readonly gatewayProof?: string | undefined;
   /** Beside the registry. */
   readonly gateway?: GatewayReasons;
   /** What stands between the server and the registry. */
@@ -55,6 +56,7 @@ export async function startApi({
   gateway,
   logCapacity = 10_000,
   credentials,
+  gatewayProof,
   between = (registry) => registry,
   ...options
 }: TestApiOptions = {}): Promise<TestApi> {
@@ -69,6 +71,7 @@ export async function startApi({
     log,
     keepAliveMs,
     credentials,
+    gatewayProof,
   });
   return {
     url: server.url,

@@ -6,6 +6,7 @@ import { createRegistry } from '../registry.ts';
 import { type InstanceName, instanceKey, type Store } from '../store.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import { runHistory } from './history.ts';
+import { holdsHistory, holdsNotes } from './history-promises.ts';
 import { joined, service, write } from './records.ts';
 
 /** A store that nobody used before; disposing of it closes it and leaves nothing behind. */
@@ -259,6 +260,9 @@ export function storeSuite(
     assert.deepEqual(store.view.leases.get(key)?.supersededRuns, expected);
   });
 
+  promise('8. the history has each change once, with who made it and from where', holdsHistory);
+  promise('8. a note is in the history and in nothing else', holdsNotes);
+
   promise(`6. it holds ${instances} instances, a tenth of them in one service`, async (store, clock) => {
     const registry = createRegistry({ store, clock });
     const large = instances / 10;
@@ -323,7 +327,9 @@ async function holdsReopening(store: Store, clock: FakeClock, { reopen }: Opened
   await write(store, [gone], new Map([[key, 5]]), clock.now());
   const before = picture(store);
   await clock.advance(60_000);
+  const history = store.history.read({ limit: 1_000 }).entries;
   const again = await reopen();
+  assert.deepEqual(again.history.read({ limit: 1_000 }).entries, history);
   assert.deepEqual({ ...picture(again), position: before.position }, before);
   assert.equal(again.view.position.epoch, before.position.epoch);
   assert.ok(again.view.position.revision >= before.position.revision, 'a revision never goes back');

@@ -1,0 +1,157 @@
+// Several registries over one database give one history, and it outlives each of them.
+import { randomBytes } from 'node:crypto';
+import { createRegistry, type Registry } from '@reg/registry';
+import type { HistoryEntry, RegistrationBody } from '@reg/schema';
+import { mongo } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
+import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
+import { startRegistry } from '../../../tests/support/stack.ts';
+import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
+import type { HistoryDocument } from './documents.ts';
+import { openMongoStore } from './mongo-store.ts';
+
+let replicaSet: ReplicaSet;
+let client: mongo.MongoClient;
+
+beforeAll(async () => {
+  replicaSet = await startReplicaSet();
+  client = new mongo.MongoClient(replicaSet.urlOf('admin'));
+}, 120_000);
+
+afterAll(async () => {
+  await client?.close();
+  await replicaSet?.[Symbol.asyncDispose]();
+});
+
+const body = (port: number): RegistrationBody => ({
+  url: '/tickets',
+  endpoints: [{ type: 'http', url: `http://127.0.0.1:${port}` }],
+  authorizedRoles: ['reader'],
+  lease: 'none',
+});
+const one = { service: 'tickets', id: 'one' };
+const ann = { by: 'sub:ann', from: '192.0.2.1' };
+
+function fresh() {
+  const name = `reg-${randomBytes(4).toString('hex')}`;
+  const url = replicaSet.urlOf(name);
+  const db = client.db(name);
+  return {
+    url,
+    db,
+    open: async () => createRegistry({ store: await openMongoStore({ url }) }),
+    written: (collection = 'history') =>
+      db.collection<HistoryDocument>(collection).find().sort({ revision: 1, index: 1 }).toArray(),
+  };
+}
+
+const historyOf = (registry: Registry) => registry.history({ limit: 1_000 }).entries;
+const kindsOf = (entries: readonly HistoryEntry[]) => entries.map(({ kind, by }) => `${kind} ${by}`);
+
+/** What all of them say, once they say the same and so many. */
+async function agreed(registries: readonly Registry[], count: number) {
+  const texts = () => registries.map((registry) => JSON.stringify(historyOf(registry)));
+  await eventually(
+    () => registries.map(historyOf),
+    (all) => new Set(texts()).size === 1 && all[0]?.length === count,
+  );
+  return registries[0] ? historyOf(registries[0]) : [];
+}
+
+test('whoever is asked, the history is the same: who and from where, by whichever registry, and by hand', async () => {
+  const { db, open, written } = fresh();
+  const registries = [await open(), await open()];
+  const [first, second] = registries as [Registry, Registry];
+  try {
+    await first.register(one, body(3001), { origin: ann });
+    await eventually(() => second.history().entries.length === 2);
+    await second.unregister(one, { force: true }, { reason: 'exit-code', origin: { by: 'operator' } });
+    const byHand = {
+      name: 'Orders',
+      url: '/orders',
+      endpoints: [{ type: 'http', url: 'http://127.0.0.1:1' }],
+    };
+    await db.collection('services').insertOne({ ...byHand, authorizedRoles: [] });
+    await eventually(() => first.history({ service: 'Orders' }).entries.length === 2);
+    await first.addNotes([{ service: 'tickets', event: 'check-failing', text: 'refused' }], { origin: ann });
+
+    const entries = await agreed(registries, 7);
+    expect(kindsOf(entries)).toEqual([
+      'service-updated sub:ann',
+      'instance-registered sub:ann',
+      'instance-unregistered operator',
+      'service-removed operator',
+      'service-updated hand',
+      'instance-registered hand',
+      'note sub:ann',
+    ]);
+    expect(entries[2]).toMatchObject({ reason: 'exit-code' });
+    expect(entries.map(({ from }) => from)).toEqual([
+      ann.from,
+      ann.from,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      ann.from,
+    ]);
+
+    // Each is written down once, whoever did.
+    await eventually(written, (documents) => documents.length === 6);
+    await eventually(
+      () => written('notes'),
+      (documents) => documents.length === 1,
+    );
+    const third = await open();
+    registries.push(third);
+    expect(await agreed(registries, 7)).toEqual(entries);
+  } finally {
+    await Promise.all(registries.map((registry) => registry.close()));
+  }
+});
+
+// Story: a hand edit leaves our own notes in the document, so the last registrant looked like the one who made it.
+test('who edits by hand a document that somebody registered is not taken for that one', async () => {
+  const { db, open } = fresh();
+  const registry = await open();
+  try {
+    await registry.register(one, body(3001), { origin: ann });
+    await db.collection('services').updateOne({ name: 'tickets' }, { $set: { version: '2' } });
+    await eventually(
+      () => historyOf(registry).at(-1),
+      (entry) => entry?.kind === 'instance-updated' && entry.by === 'hand' && entry.from === undefined,
+    );
+    await registry.drain(one, { force: true }, { origin: { by: 'operator' } });
+    expect(historyOf(registry).at(-1)).toMatchObject({ kind: 'instance-drained', by: 'operator' });
+  } finally {
+    await registry.close();
+  }
+});
+
+test('killed at once, a registry loses nothing of what another one saw', async () => {
+  const { url, open, written } = fresh();
+  const other = await open();
+  try {
+    await using folder = await temporaryFolder();
+    await using killed = await startRegistry(folder.path, 0, { REG_STORE: url });
+    const answered = await fetch(`${killed.url}/v1/services/tickets/instances/one`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body(3001)),
+    });
+    expect(answered.status).toBe(201);
+    killed.process.kill('SIGKILL');
+    await killed.process.ended;
+
+    await eventually(written, (documents) => documents.length === 2, { withinMs: 10_000 });
+    const documents = await written();
+    expect(documents.map(({ kind, from }) => [kind, from])).toEqual([
+      ['service-updated', '127.0.0.1'],
+      ['instance-registered', '127.0.0.1'],
+    ]);
+    expect(documents.map(({ _id, epoch, index, ...entry }) => entry)).toEqual(historyOf(other));
+  } finally {
+    await other.close();
+  }
+});
