@@ -55,6 +55,8 @@ export interface Interpreter {
   instanceGone(id: DocumentId, buried?: ReadonlySet<string>): void;
   definitionPut(name: string, document: DefinitionDocument): void;
   definitionGone(name: string): void;
+  /** At a start: nobody is left of whom somebody made by hand, and it was not written down yet. */
+  removeWhereEmpty(service: string): void;
   bury(tombstone: TombstoneDocument): void;
   /** What it all came to. */
   end(): Meaning;
@@ -91,6 +93,10 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     if (!lease) return;
     const { generation } = lease;
     say({ kind: 'instance-unregistered', service, instanceId, generation, force: true });
+    removeWhereEmpty(service);
+  }
+
+  function removeWhereEmpty(service: string): void {
     const left = view.services.get(service);
     if (!left || left.instances.size > 0 || outlivesInstances(left.definition)) return;
     say({ kind: 'service-removed', service });
@@ -298,6 +304,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     instanceGone,
     definitionPut,
     definitionGone,
+    removeWhereEmpty,
     bury,
     end(): Meaning {
       retryWaiting();

@@ -60,7 +60,7 @@ async function openWorld(server: (typeof servers)[number]) {
     const all = await eventually(
       () => opened.map(saidBy),
       (said) => said.every(fits),
-      { withinMs: 10_000 },
+      { withinMs: 30_000 },
     );
     expect(new Set(all.map((said) => JSON.stringify(said, inOrder))).size).toBe(1);
     return all[0];
@@ -235,7 +235,7 @@ test.for(servers)('definitions edited by hand break nothing and are put right (%
     await eventually(
       () => definitions.findOne({ _id: 'tickets' as never }),
       (document) => document?.url === '/tickets' && typeof document.write === 'string',
-      { withinMs: 10_000 },
+      { withinMs: 30_000 },
     );
     await world.says({ listed, invalid: {} });
   }
@@ -246,7 +246,7 @@ test.for(servers)('definitions edited by hand break nothing and are put right (%
 
 test.for(servers)(
   'collections and the database dropped by hand: all is read anew, and works as before (%s)',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (server) => {
     await using world = await openWorld(server);
     const { epoch } = world.registry.position();

@@ -1,5 +1,6 @@
 import { createView, type MutableView } from '@reg/registry';
 import { expect, test } from 'vitest';
+import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
 import { healing } from './interpreter.ts';
 import { createMirror, type DocumentEvent } from './mirror.ts';
 
@@ -37,6 +38,32 @@ test('a definition that was written down for a document which is gone by then go
   const late = follow(definedBy(`${healing}1`));
   expect(view.services.size).toBe(0);
   expect(late).toMatchObject({ changes: [], leftDefinitions: ['tickets'] });
+});
+
+// Story: registries were closed after they had written down what a document by hand shares, and before they saw
+// that its document had to stand aside: who started next listed a service without instances, for an hour.
+test('who starts finds a definition of nobody by hand, and takes it away; one whose instances expired stays', () => {
+  const written = definedBy(`${healing}1`).document as DefinitionDocument;
+  const load = (tombstones: TombstoneDocument[]) =>
+    createMirror(createView({ epoch: 'e', revision: 0 })).load(
+      { services: [], definitions: [written], tombstones },
+      0,
+    );
+  expect(load([])).toMatchObject({ view: { services: new Map() }, leftDefinitions: ['tickets'] });
+  const expired: TombstoneDocument = {
+    _id: 'tickets/a',
+    service: 'tickets',
+    instanceId: 'a',
+    generation: 1,
+    supersededRuns: [],
+    leaseMs: 1_000,
+    kind: 'instance-expired',
+    goneAt: new Date(0),
+    write: 'write-1',
+  };
+  const kept = load([expired]);
+  expect([...kept.view.services.keys()]).toEqual(['tickets']);
+  expect(kept.leftDefinitions).toEqual([]);
 });
 
 test('a definition that a registration writes begins its service', () => {

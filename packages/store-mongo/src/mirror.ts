@@ -12,9 +12,10 @@ import {
 import type { Change } from '@reg/schema';
 import { createBooks, type KeptDocument, keyOf, type Waiting } from './books.ts';
 import type { Everything } from './database.ts';
+import { definitionWriteOf } from './definition-document.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
 import { idText, isFault, type ReadInstance, type ReadService } from './instance-document.ts';
-import { createInterpreter, type Meaning } from './interpreter.ts';
+import { createInterpreter, healing, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 
 type RawDocument = Readonly<Record<string, unknown>>;
@@ -85,6 +86,12 @@ export function createMirror(
       const reading = createInterpreter({ books, view, apply, othersOf: countOf });
       for (const document of definitions) reading.definitionPut(String(document._id), document);
       for (const { id, read } of inOrder(reads, view)) reading.instancePut(id, read);
+      const expiring = new Set(tombstones.map(({ service }) => service)); // an hour longer than their instances
+      for (const document of definitions) {
+        const name = String(document._id);
+        const byHand = definitionWriteOf(document)?.startsWith(healing);
+        if (byHand && !expiring.has(name)) reading.removeWhereEmpty(name);
+      }
       const { undefinedServices, leftDefinitions } = reading.end();
       return {
         view,
