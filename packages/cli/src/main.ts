@@ -10,6 +10,7 @@ import type { HistoryOptions } from './commands/history.ts';
 import type { LoadOptions } from './commands/load.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
 import type { ScaleOptions } from './commands/scale.ts';
+import type { RegistrarCommandOptions } from './commands/registrar.ts';
 import type { ServicesOptions } from './commands/services.ts';
 import type { TokenOptions } from './commands/token.ts';
 import type { UpOptions } from './commands/up.ts';
@@ -31,6 +32,7 @@ import {
   nameOf,
   networksOf,
   originsOf,
+  policiesFlag,
   portOf,
   registryFlag,
   registryTokenFlag,
@@ -199,6 +201,26 @@ program
   .addOption(jsonFlag())
   .action(async (method: string, target: string | undefined, options: ExplainOptions) => {
     await (await import('./commands/explain.ts')).explain(method, target, options);
+  });
+
+program
+  .command('registrar')
+  .description('register what does not register itself, by a policy for each service')
+  .addOption(policiesFlag().makeOptionMandatory())
+  .addOption(flag('--name <name>', 'what it registers is registrar:<name>’s (default: the machine’s name)'))
+  .addOption(
+    flag('--lease <time>', 'for how long what it registered stays listed without it')
+      .argParser(durationOf)
+      .default(15_000, '15s'),
+  )
+  .addOption(registryFlag())
+  .addOption(registryTokenFlag())
+  .addOption(
+    flag('--log <form>', 'on stderr (default: pretty on a terminal, else json)').choices(['json', 'pretty']),
+  )
+  .addOption(jsonFlag())
+  .action(async (options: RegistrarCommandOptions) => {
+    await (await import('./commands/registrar.ts')).registrar(options);
   });
 
 program

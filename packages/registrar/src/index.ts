@@ -1,0 +1,1 @@
+export { createRegistrar, type Registrar, type RegistrarOptions } from './registrar.ts';

@@ -1,0 +1,71 @@
+// `reg registrar` as a user starts it, over a folder of policies that the test writes.
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+import { type StartedProcess, startProcess } from './process.ts';
+import { reg, root } from './stack.ts';
+
+export interface StartedRegistrar extends AsyncDisposable {
+  readonly process: StartedProcess;
+  /** The lines of its log, as text. */
+  log(): string[];
+}
+
+/** @param env of the registrar, and so of what it starts */
+export async function startRegistrar(
+  registry: string,
+  policies: string,
+  { name = 'here', args = [], env = {} }: { name?: string; args?: readonly string[]; env?: Record<string, string> } = {},
+): Promise<StartedRegistrar> {
+  const process = await startProcess(
+    'node',
+    [reg, 'registrar', '--json', '--policies', policies, '--name', name, '--registry', registry, ...args],
+    { env },
+  );
+  await process.printed(/^\{"registrar".*\}$/m);
+  const log = () =>
+    process
+      .stderr()
+      .split('\n')
+      .flatMap((line) => (line.startsWith('{"part":"registrar"') ? [JSON.parse(line).message as string] : []));
+  return { process, log, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+export interface PolicyFolder {
+  readonly path: string;
+  write(file: string, text: string): Promise<void>;
+  remove(file: string): Promise<void>;
+}
+
+export async function policyFolder(parent: string): Promise<PolicyFolder> {
+  const path = join(parent, 'policies');
+  await mkdir(path);
+  return {
+    path,
+    write: (file, text) => writeFile(join(path, file), text),
+    remove: (file) => rm(join(path, file)),
+  };
+}
+
+/** tests/support/plain-app.mjs. @param env its settings */
+export async function startPlainApp(
+  port: number,
+  env: Record<string, string> = {},
+): Promise<StartedProcess & { setHealth(status: number): Promise<void> }> {
+  const started = await startProcess('node', [plainApp], { env: { PORT: String(port), ...env } });
+  return Object.assign(started, {
+    async setHealth(status: number) {
+      await fetch(`http://127.0.0.1:${port}/health`, { method: 'PUT', body: String(status) });
+    },
+  });
+}
+
+export const plainApp = `${root}tests/support/plain-app.mjs`;
+
+/** Ports that nobody listens on, one after the other: [first, last]. */
+export async function freePortRange(count: number): Promise<readonly [number, number]> {
+  for (;;) {
+    const first = await freePort();
+    if (first + count < 65_535 && first % 100 < 100 - count) return [first, first + count - 1];
+  }
+}
