@@ -69,7 +69,10 @@ test('who listens is listed once it passes; failing it is drained, then unlisted
 test('one that passes again before it is unlisted is listed as another run, without a gap', async () => {
   await using here = await setUp();
   const port = await freePort();
-  await here.policies.write('plain.yaml', policyOf([port]).replace('unregisterAfterMs: 500', 'unregisterAfterMs: 60000'));
+  await here.policies.write(
+    'plain.yaml',
+    policyOf([port]).replace('unregisterAfterMs: 500', 'unregisterAfterMs: 60000'),
+  );
   await using _registrar = await startRegistrar(here.registry.url, here.policies.path);
   await using app = await startPlainApp(port);
   await eventually(here.listed, (all) => all.length === 1);
@@ -99,14 +102,23 @@ test('what others registered is left alone, though its port fails', async () => 
   await using here = await setUp();
   const [mine, its] = [await freePort(), await freePort()];
   await here.policies.write('plain.yaml', policyOf([mine, its]));
-  const others = ['--url', '/plain', '--endpoint', `http://127.0.0.1:${its}/plain`, '--owner', 'systemd:plain.service'];
+  const others = [
+    '--url',
+    '/plain',
+    '--endpoint',
+    `http://127.0.0.1:${its}/plain`,
+    '--owner',
+    'systemd:plain.service',
+  ];
   await runReg(here.registry.url, 'register', 'plain', ...others);
   await using registrar = await startRegistrar(here.registry.url, here.policies.path);
   await using _mine = await startPlainApp(mine);
   await using app = await startPlainApp(its);
   await eventually(here.listed, (all) => all.length === 2);
   await app.setHealth(500);
-  await eventually(registrar.log, (lines) => lines.some((line) => line.startsWith(`plain 127.0.0.1-${its} passing -> failing`)));
+  await eventually(registrar.log, (lines) =>
+    lines.some((line) => line.startsWith(`plain 127.0.0.1-${its} passing -> failing`)),
+  );
   app.kill('SIGKILL');
   await app.ended;
   (await startPlainApp(its)).kill('SIGKILL'); // and one comes and goes
@@ -126,9 +138,15 @@ test('an edit of the entry changes it for all in one revision; deleting the file
     const response = await fetch(`${here.registry.url}/v1/services/plain`);
     return (await response.json()) as { authorizedRoles: string[]; instances: { version?: string }[] };
   };
-  await here.policies.write('plain.yaml', policyOf(ports, 'version: "2"').replace('authorizedRoles: []', 'authorizedRoles: [query]'));
+  await here.policies.write(
+    'plain.yaml',
+    policyOf(ports, 'version: "2"').replace('authorizedRoles: []', 'authorizedRoles: [query]'),
+  );
   await eventually(service, ({ authorizedRoles }) => authorizedRoles[0] === 'query');
-  await eventually(service, ({ instances }) => instances.length === 2 && instances.every(({ version }) => version === '2'));
+  await eventually(
+    service,
+    ({ instances }) => instances.length === 2 && instances.every(({ version }) => version === '2'),
+  );
 
   await here.policies.remove('plain.yaml');
   await eventually(here.listed, (all) => all.length === 0);

@@ -1,5 +1,5 @@
 // An app that knows nothing of registries. PORT; LISTEN_AFTER_MS before it listens; WORK_MS for each answer.
-// `PUT /health` with a status: what GET /health answers from then on. On SIGTERM it ends what it has begun.
+// `PUT /health` with a status: what GET /health answers from then on. `GET /pid`: its own. On SIGTERM it ends what it has begun.
 import { createServer } from 'node:http';
 
 const { PORT, LISTEN_AFTER_MS = '0', WORK_MS = '0' } = process.env;
@@ -13,6 +13,10 @@ const server = createServer(async (request, response) => {
       return;
     }
     response.writeHead(status).end('{"status":"as you see"}');
+    return;
+  }
+  if (request.url === '/pid') {
+    response.end(String(process.pid));
     return;
   }
   await new Promise((resolve) => setTimeout(resolve, Number(WORK_MS)));

@@ -15,7 +15,11 @@ export interface StartedRegistrar extends AsyncDisposable {
 export async function startRegistrar(
   registry: string,
   policies: string,
-  { name = 'here', args = [], env = {} }: { name?: string; args?: readonly string[]; env?: Record<string, string> } = {},
+  {
+    name = 'here',
+    args = [],
+    env = {},
+  }: { name?: string; args?: readonly string[]; env?: Record<string, string> } = {},
 ): Promise<StartedRegistrar> {
   const process = await startProcess(
     'node',
@@ -27,7 +31,9 @@ export async function startRegistrar(
     process
       .stderr()
       .split('\n')
-      .flatMap((line) => (line.startsWith('{"part":"registrar"') ? [JSON.parse(line).message as string] : []));
+      .flatMap((line) =>
+        line.startsWith('{"part":"registrar"') ? [JSON.parse(line).message as string] : [],
+      );
   return { process, log, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
@@ -68,4 +74,25 @@ export async function freePortRange(count: number): Promise<readonly [number, nu
     const first = await freePort();
     if (first + count < 65_535 && first % 100 < 100 - count) return [first, first + count - 1];
   }
+}
+
+/**
+ * What a registrar started outlives it, and must not outlive the test: at the end whoever listens on these ports is
+ * ended. It has to be an app of plain-app.mjs.
+ */
+export function endsWhatRuns([first, last]: readonly [number, number]): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      for (let port = first; port <= last; port++) {
+        const pid = await pidOn(port).catch(() => undefined);
+        if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      }
+    },
+  };
+}
+
+/** Of a plain app. */
+export async function pidOn(port: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}/pid`, { headers: { connection: 'close' } });
+  return Number(await response.text());
 }

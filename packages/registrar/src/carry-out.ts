@@ -12,10 +12,17 @@ const firstPauseMs = 500;
 const longestPauseMs = 30_000;
 /** The change stream brings what we did; where it does not, the next look decides by what is there. */
 const settlingMs = 3_000;
+/** A gateway that has not applied the drain by then is not waited for. */
+const drainWaitMs = 1_000;
 
 export interface Carrier {
   /** Begins it, and does nothing for who has something under way. */
   carryOut(action: Action): void;
+  /**
+   * Drains it as part of something longer, which the caller ends. Resolves when the gateways send it nothing new.
+   * @throws where the registry refuses, or does not answer
+   */
+  drainFor(watched: Watched, because: string): Promise<void>;
   /** Resolves when nothing is under way. */
   close(): Promise<void>;
 }
@@ -58,7 +65,10 @@ export function createCarrier(parts: Parts): Carrier {
     }
   }
 
-  function instanceTask(action: Exclude<Action, { do: 'set-policy' }>, watched: Watched): () => Promise<void> {
+  function instanceTask(
+    action: Exclude<Action, { do: 'set-policy' }>,
+    watched: Watched,
+  ): () => Promise<void> {
     const { service, instanceId, because } = action;
     watched.underWay = true;
     return async () => {
@@ -117,7 +127,9 @@ export function createCarrier(parts: Parts): Carrier {
     const run = going ?? { runId: `${found.identity ?? 'at'}.${crypto.randomUUID().slice(0, 8)}` };
     const { formerUrls = [] } = known?.definition ?? {};
     const redefine =
-      known !== undefined && !formerUrls.includes(said.url) && entryKeyOf(known.definition) !== entryKeyOf(fullEntry(said));
+      known !== undefined &&
+      !formerUrls.includes(said.url) &&
+      entryKeyOf(known.definition) !== entryKeyOf(fullEntry(said));
     const body = { ...said, ...run, owner, lease: { ttlMs: leaseMs }, ...(redefine && { redefine }) };
     try {
       const reply = await caller.ask<Position & { generation: number }>({
@@ -140,7 +152,7 @@ export function createCarrier(parts: Parts): Carrier {
       let until = performance.now() + settlingMs;
       try {
         const body = policyOf(service)?.shared ?? {};
-        await caller.ask({ method: 'PUT', path: `/v1/services/${encodeURIComponent(service)}/policy`, body });
+        await caller.ask({ method: 'PUT', path: operationPath('setPolicy', { service }), body });
         toldFailures.delete(service);
         log(`${service} policy set: ${because}`);
       } catch (error) {
@@ -174,6 +186,15 @@ export function createCarrier(parts: Parts): Carrier {
       }
       startSome();
     },
+    async drainFor(watched, because) {
+      const { service, instanceId: id } = watched;
+      const listed = listing.services.get(service)?.instances.get(id);
+      if (listed?.owner !== owner || listed.state === 'draining') return;
+      const run = listed.runId === undefined ? { generation: listed.generation } : { runId: listed.runId };
+      const query = { ...run, reason: because.slice(0, 200), waitFor: 'gateways', wait: `${drainWaitMs}ms` };
+      await caller.ask({ method: 'PUT', path: operationPath('drain', { service, id }, query) });
+      log(`${service} ${id} drained: ${because}`);
+    },
     async close() {
       closed = true;
       await Promise.allSettled(underWay);
@@ -200,6 +221,10 @@ function unlessGone(error: unknown): undefined {
   return undefined;
 }
 
-function fullEntry({ url, authorizedRoles, access = 'token' }: Pick<NonNullable<Watched['said']>, 'url' | 'authorizedRoles' | 'access'>) {
+function fullEntry({
+  url,
+  authorizedRoles,
+  access = 'token',
+}: Pick<NonNullable<Watched['said']>, 'url' | 'authorizedRoles' | 'access'>) {
   return { url, authorizedRoles, access };
 }

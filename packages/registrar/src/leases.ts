@@ -58,7 +58,11 @@ export function keepLeases({ caller, listing, owner, leaseMs, log }: Parts): { c
     for (let first = 0; first < held.length && !closed; first += perRequest) {
       const renewals = held.slice(first, first + perRequest);
       const path = operationPath('renewMany');
-      const { results } = await caller.ask<{ results: Result[] }>({ method: 'POST', path, body: { renewals } });
+      const { results } = await caller.ask<{ results: Result[] }>({
+        method: 'POST',
+        path,
+        body: { renewals },
+      });
       // Who is not there any more, or was replaced, the listing says too, and `reconcile` decides.
       const refused = results.find(({ code }) => code === 'not_permitted' || code === 'instance_foreign');
       if (refused) throw new Error(`${refused.service} ${refused.id}: ${refused.code}: ${refused.detail}`);

@@ -68,7 +68,10 @@ export interface Situation {
   readonly owner: string;
 }
 
-export function reconcile({ desired, complete, services, instances, owner }: Situation, now: number): Action[] {
+export function reconcile(
+  { desired, complete, services, instances, owner }: Situation,
+  now: number,
+): Action[] {
   const actions: Action[] = [];
   const redefined = new Set<string>();
   for (const seen of instances) {

@@ -5,11 +5,14 @@ import { createCarrier } from './carry-out.ts';
 import type { Health } from './checks/health.ts';
 import { createCheckSchedule } from './checks/schedule.ts';
 import { now } from './clock.ts';
+import { createHooks } from './hooks.ts';
 import { createInstances, type Watched } from './instances.ts';
 import { keepLeases } from './leases.ts';
+import { createNotes } from './notes.ts';
 import { followPolicyFolder, type Policies } from './policies/policy-folder.ts';
 import { reconcile } from './reconcile.ts';
 import { createRegistryCaller } from './registry-access.ts';
+import { createScaler } from './scaling/scaler.ts';
 import { createServiceWatch, type ServiceWatch } from './service-watch.ts';
 import { situationOf } from './situation.ts';
 import { followRegistry } from './sources/registry.ts';
@@ -59,6 +62,10 @@ export function createRegistrar({
   const instances = createInstances();
   const schedule = createCheckSchedule();
   const watches = new Map<string, ServiceWatch>();
+  const notes = createNotes(caller, log);
+  const hooks = createHooks(log);
+  /** Services whose file kept a policy in the registry, and says nothing of one any more. */
+  const retired = new Set<string>();
   let policies: Policies = { policies: new Map(), broken: [] };
   let policiesRead = false;
   let ready = false;
@@ -82,8 +89,12 @@ export function createRegistrar({
   );
   const carrier = createCarrier({ caller, listing, instances, owner, leaseMs, log, policyOf, changed: soon });
   const leases = keepLeases({ caller, listing, owner, leaseMs, log });
+  const scaler = createScaler({ caller, carrier, listing, instances, watches, owner, notes, hooks, log });
   const following = followPolicyFolder(folder, takePolicies, tellOnce(log, 'policies'));
-  const everySecond = setInterval(turn, everyMs);
+  const everySecond = setInterval(() => {
+    turn();
+    if (ready && policiesRead && listing.position()) scaler.look();
+  }, everyMs);
   const firstListing = setTimeout(begin, firstListingMs);
 
   function policyOf(service: string) {
@@ -103,6 +114,10 @@ export function createRegistrar({
         log(`${file}:${line}:${column}: ${[path, message].filter(Boolean).join(' ')}`);
       log(`${file}: ${hasLastGood ? 'what it said before stays in force' : 'it is left alone'}`);
     }
+    for (const [service, { shared }] of policies.policies) {
+      if (shared && !next.policies.get(service)?.shared) retired.add(service);
+    }
+    for (const [service, { shared }] of next.policies) if (shared) retired.delete(service);
     policies = next;
     policiesRead = true;
     if (ready) startWatches();
@@ -126,8 +141,21 @@ export function createRegistrar({
   }
 
   function onHealth(watched: Watched, before: Health): void {
-    const { service, instanceId, health } = watched;
-    log(`${service} ${instanceId} ${before.state} -> ${health.state}: ${health.because}`);
+    const { service, instanceId, health, stopping } = watched;
+    if (stopping) return; // that it fails now is what was asked for
+    const { state, because } = health;
+    log(`${service} ${instanceId} ${before.state} -> ${state}: ${because}`);
+    notes.add({
+      service,
+      instanceId,
+      event: `check-${state}`,
+      text: because,
+      data: { before: before.state },
+    });
+    const { on } = policyOf(service)?.file ?? {};
+    const about = { service, instanceId, because, at: health.since, registrar: owner };
+    if (state === 'failing') hooks.run(on?.failing, { event: 'failing', ...about });
+    else if (before.state === 'failing') hooks.run(on?.recovered, { event: 'recovered', ...about });
     soon();
   }
 
@@ -140,7 +168,7 @@ export function createRegistrar({
     clearTimeout(soonTimer);
     soonTimer = undefined;
     if (!ready || !policiesRead || !listing.position()) return;
-    const situation = situationOf({ policies, watches, instances, listing, owner });
+    const situation = situationOf({ policies, retired, watches, instances, listing, owner });
     for (const action of reconcile(situation, now())) carrier.carryOut(action);
   }
 
@@ -155,9 +183,10 @@ export function createRegistrar({
       following.close();
       for (const watch of watches.values()) watch.close();
       schedule.close();
+      scaler.close();
       leases.close();
       listing.close();
-      await carrier.close();
+      await Promise.all([carrier.close(), notes.close(), hooks.close()]);
     },
   };
 }

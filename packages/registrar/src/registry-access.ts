@@ -33,7 +33,10 @@ export function createRegistryCaller({ registry, token }: RegistryAccess): Regis
   const addresses = registry.split(',').map((one) => one.trim().replace(/\/+$/, ''));
   const avoidedUntil = new Map<string, number>();
 
-  async function askOne<Reply>(address: string, { method, path, body, timeoutMs = answerMs }: Ask): Promise<Reply> {
+  async function askOne<Reply>(
+    address: string,
+    { method, path, body, timeoutMs = answerMs }: Ask,
+  ): Promise<Reply> {
     let response: Response;
     let text: string;
     try {
@@ -49,13 +52,18 @@ export function createRegistryCaller({ registry, token }: RegistryAccess): Regis
       });
       text = await response.text();
     } catch (cause) {
-      throw regError('registry_unavailable', `${shown(address)} does not answer: ${reasonOf(cause)}`, { cause });
+      throw regError('registry_unavailable', `${shown(address)} does not answer: ${reasonOf(cause)}`, {
+        cause,
+      });
     }
     const reply = parse(text);
     if (response.ok && reply !== undefined) return reply as Reply;
     const { code, detail = '', errors } = (reply ?? {}) as Partial<Problem>;
     if (code !== undefined && Object.hasOwn(problems, code)) throw regError(code, detail, { errors });
-    throw regError('registry_unavailable', `${shown(address)} answered ${response.status}, and not as a registry does`);
+    throw regError(
+      'registry_unavailable',
+      `${shown(address)} answered ${response.status}, and not as a registry does`,
+    );
   }
 
   return {

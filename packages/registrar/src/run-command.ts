@@ -39,7 +39,8 @@ export function runCommand(
     };
     const kill = (why: string) => {
       trouble ??= why;
-      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+        killGroup(child.pid);
     };
     const late = setTimeout(() => kill(`not done within ${timeoutMs} ms`), timeoutMs);
     const stop = () => kill('given up');

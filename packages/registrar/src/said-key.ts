@@ -7,7 +7,16 @@ type Fields = Pick<
   'endpoints' | 'merge' | 'partial' | 'version' | 'zone' | 'weight' | 'tags' | 'metadata'
 >;
 
-export function saidKeyOf({ endpoints, merge, partial, version, zone, weight, tags, metadata }: Fields): string {
+export function saidKeyOf({
+  endpoints,
+  merge,
+  partial,
+  version,
+  zone,
+  weight,
+  tags,
+  metadata,
+}: Fields): string {
   const addresses = endpoints.map(({ type, url, as }) => [type, url, as ?? null]);
   return JSON.stringify([addresses, merge, partial, version, zone, weight, tags, sorted(metadata)]);
 }
@@ -31,7 +40,9 @@ export interface Shared {
 
 /** The order of roles and their repetition mean nothing. */
 export function entryKeyOf({ url, authorizedRoles, access }: Shared): string {
-  const [mode, roles] = Array.isArray(authorizedRoles) ? ['all', authorizedRoles] : ['any', authorizedRoles.anyOf];
+  const [mode, roles] = Array.isArray(authorizedRoles)
+    ? ['all', authorizedRoles]
+    : ['any', authorizedRoles.anyOf];
   return JSON.stringify([url, access, mode, [...new Set(roles)].sort()]);
 }
 

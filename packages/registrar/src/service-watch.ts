@@ -116,7 +116,12 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
       const watched = instances.ensure(policy.service, instanceId, unknownHealth());
       const { hostname, port } = new URL(endpoints[0]?.url ?? 'http://unknown');
       const sameRun = watched.found !== undefined && watched.found.identity === runId;
-      watched.found = { host: hostname, port: Number(port) || undefined, instance: instanceId, identity: runId };
+      watched.found = {
+        host: hostname,
+        port: Number(port) || undefined,
+        instance: instanceId,
+        identity: runId,
+      };
       if (!sameRun) beginRun(watched);
       setChecks(watched, effective, endpoints[0]?.url, schedule, onHealth);
       return [instanceId];

@@ -1,14 +1,16 @@
 // What should be and what is, as `reconcile` wants it.
-import type { Instance } from '@reg/schema';
+import type { Instance, ServiceDefinition } from '@reg/schema';
 import type { Instances, Watched } from './instances.ts';
 import type { Policies } from './policies/policy-folder.ts';
 import type { Desired, Listed, Seen, SeenService, Situation } from './reconcile.ts';
 import { entryKeyOf, listedKeyOf, policyKeyOf } from './said-key.ts';
 import type { ServiceWatch } from './service-watch.ts';
-import type { Definition, Listing } from './sources/registry.ts';
+import type { Listing } from './sources/registry.ts';
 
 interface Parts {
   readonly policies: Policies;
+  /** What the registry keeps of these is to be taken away. */
+  readonly retired: ReadonlySet<string>;
   readonly watches: ReadonlyMap<string, ServiceWatch>;
   readonly instances: Instances;
   readonly listing: Listing;
@@ -17,22 +19,26 @@ interface Parts {
 
 const orphaned = { state: 'starting', since: 0, because: 'not checked' } as const;
 
-export function situationOf({ policies, watches, instances, listing, owner }: Parts): Situation {
+export function situationOf({ policies, retired, watches, instances, listing, owner }: Parts): Situation {
   const desired = new Map<string, Desired>();
   const services = new Map<string, SeenService>();
+  for (const service of retired) {
+    desired.set(service, {
+      service,
+      entryKey: undefined,
+      policyKey: policyKeyOf(undefined),
+      unregisterAfterMs: 0,
+    });
+    services.set(service, seenService(listing, service, undefined));
+  }
   for (const [service, { policy, effective }] of watches) {
     desired.set(service, {
       service,
       entryKey: policy.entry && entryKeyOf(policy.entry),
-      policyKey: policy.shared && policyKeyOf(policy.shared),
+      policyKey: policy.shared || retired.has(service) ? policyKeyOf(policy.shared) : undefined,
       unregisterAfterMs: effective.checking.unregisterAfterMs,
     });
-    const definition = listing.services.get(service)?.definition;
-    services.set(service, {
-      service,
-      entryKey: definition && entryKeyOf(asSaid(definition, policy.entry?.url)),
-      policyKey: policyKeyOf(definition?.policy),
-    });
+    services.set(service, seenService(listing, service, policy.entry?.url));
   }
   const seen: Seen[] = [];
   for (const [service, { instances: listed }] of listing.services) {
@@ -65,6 +71,15 @@ export function situationOf({ policies, watches, instances, listing, owner }: Pa
   return { desired, complete, services, instances: seen, owner };
 }
 
+function seenService(listing: Listing, service: string, url: string | undefined): SeenService {
+  const definition = listing.services.get(service)?.definition;
+  return {
+    service,
+    entryKey: definition && entryKeyOf(asSaid(definition, url)),
+    policyKey: policyKeyOf(definition?.policy),
+  };
+}
+
 /** One that was drained before we came was drained by us: our state does not outlive us, the listing does. */
 function learn(watched: Watched, state: Listed['state']): void {
   if (state === 'up') watched.wasUp = true;
@@ -77,7 +92,7 @@ function listedOf(instance: Instance): Listed {
 }
 
 /** A path that was moved since means the path of now. */
-function asSaid(definition: Definition, url: string | undefined): Definition {
+function asSaid(definition: ServiceDefinition, url: string | undefined): ServiceDefinition {
   return url !== undefined && definition.formerUrls?.includes(url) ? { ...definition, url } : definition;
 }
 

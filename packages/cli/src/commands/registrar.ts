@@ -18,7 +18,9 @@ export async function registrar(options: RegistrarCommandOptions): Promise<void>
   const stop = stopSignal();
   const lines = createLogLines(options.log ?? (process.stderr.isTTY ? 'pretty' : 'json'));
   const log = (message: string) =>
-    lines.add(lines.form === 'json' ? JSON.stringify({ part: 'registrar', message }) : `registrar  ${message}`);
+    lines.add(
+      lines.form === 'json' ? JSON.stringify({ part: 'registrar', message }) : `registrar  ${message}`,
+    );
   const running = createRegistrar({ registry, token, policies, name, leaseMs, log });
   if (json) printJson({ registrar: running.name, policies, registry });
   else {

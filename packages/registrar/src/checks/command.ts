@@ -10,7 +10,9 @@ export async function checkCommand(
   signal: AbortSignal,
 ): Promise<Verdict> {
   const { code, output, trouble } = await runCommand(command, { timeoutMs, env, signal });
-  const said = [`${command[0]}: ${trouble ?? `exit code ${code}`}`, output.slice(-200)].filter(Boolean).join(': ');
+  const said = [`${command[0]}: ${trouble ?? `exit code ${code}`}`, output.slice(-200)]
+    .filter(Boolean)
+    .join(': ');
   if (trouble !== undefined) return failed(said);
   if (code === 1) return { outcome: 'warned', because: said };
   return code === 0 ? passed(said) : failed(said);

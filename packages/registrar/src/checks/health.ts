@@ -26,7 +26,12 @@ export function initialHealth(state: HealthState, because: string, now: number):
   return { state, since: now, because, passesInARow: 0, failuresInARow: 0 };
 }
 
-export function judge(before: CheckHealth, verdict: Verdict, { failures, passes }: Thresholds, now: number): CheckHealth {
+export function judge(
+  before: CheckHealth,
+  verdict: Verdict,
+  { failures, passes }: Thresholds,
+  now: number,
+): CheckHealth {
   const failed = verdict.outcome === 'failed';
   const passesInARow = failed ? 0 : before.passesInARow + 1;
   const failuresInARow = failed ? before.failuresInARow + 1 : 0;

@@ -10,8 +10,18 @@ type HttpCheck = Extract<Check, { type: 'http' }>;
 const maxBodyBytes = 64 * 1024;
 
 /** @param endpoint of the instance: its scheme, host and port count, and the path is the check's. Never rejects */
-export function checkHttp(check: HttpCheck, endpoint: string, timeoutMs: number, signal: AbortSignal): Promise<Verdict> {
-  const { method = policyDefaults.http.method, path = policyDefaults.http.path, headers, expect = {} } = check;
+export function checkHttp(
+  check: HttpCheck,
+  endpoint: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const {
+    method = policyDefaults.http.method,
+    path = policyDefaults.http.path,
+    headers,
+    expect = {},
+  } = check;
   const url = new URL(endpoint);
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
   const startedAt = performance.now();
@@ -33,14 +43,20 @@ export function checkHttp(check: HttpCheck, endpoint: string, timeoutMs: number,
       agent: false,
       headers: { 'user-agent': 'reg-registrar', ...headers },
     });
-    const late = setTimeout(() => settle(failed(`${method} ${path}: no answer within ${timeoutMs} ms`)), timeoutMs);
+    const late = setTimeout(
+      () => settle(failed(`${method} ${path}: no answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     const stop = () => settle(failed('given up'));
     signal.addEventListener('abort', stop);
-    request.on('error', (error: NodeJS.ErrnoException) => settle(failed(`${method} ${path}: ${error.code ?? error.message}`)));
+    request.on('error', (error: NodeJS.ErrnoException) =>
+      settle(failed(`${method} ${path}: ${error.code ?? error.message}`)),
+    );
     request.on('response', (response) => {
       const { statusCode = 0 } = response;
       const said = `${method} ${path}: ${statusCode}`;
-      if (!(expect.status?.includes(statusCode) ?? (statusCode >= 200 && statusCode <= 299))) return settle(failed(said));
+      if (!(expect.status?.includes(statusCode) ?? (statusCode >= 200 && statusCode <= 299)))
+        return settle(failed(said));
       if (expect.body === undefined) return settle(passed(said));
       const wanted = expect.body;
       const chunks: Buffer[] = [];

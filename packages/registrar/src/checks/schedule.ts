@@ -42,7 +42,11 @@ interface Entry {
 const firstPerSecond = 2_000;
 const latenessKept = 100_000;
 
-export function createCheckSchedule({ random = Math.random }: { readonly random?: () => number } = {}): CheckSchedule {
+export function createCheckSchedule({
+  random = Math.random,
+}: {
+  readonly random?: () => number;
+} = {}): CheckSchedule {
   const due: Entry[] = []; // a heap by dueAt
   const waiting = { fast: [] as Entry[], slow: [] as Entry[] };
   const free = { fast: fastPlaces, slow: slowPlaces };
@@ -168,7 +172,8 @@ function pop(heap: Entry[]): void {
   for (;;) {
     let child = 2 * index + 1;
     if (child >= heap.length) break;
-    if (child + 1 < heap.length && (heap[child + 1] as Entry).dueAt < (heap[child] as Entry).dueAt) child += 1;
+    if (child + 1 < heap.length && (heap[child + 1] as Entry).dueAt < (heap[child] as Entry).dueAt)
+      child += 1;
     if ((heap[child] as Entry).dueAt >= last.dueAt) break;
     heap[index] = heap[child] as Entry;
     index = child;

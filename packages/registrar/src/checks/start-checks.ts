@@ -1,8 +1,9 @@
 // The checks of one instance, as its policy has them, set into the schedule.
+
+import { now } from '../clock.ts';
+import type { RunningCheck, Watched } from '../instances.ts';
 import type { EffectivePolicy } from '../policies/effective-policy.ts';
 import { fillIn } from '../policies/policy-file.ts';
-import type { RunningCheck, Watched } from '../instances.ts';
-import { now } from '../clock.ts';
 import { checkCommand } from './command.ts';
 import { type Health, initialHealth, judge, worst } from './health.ts';
 import { checkHttp } from './http.ts';
@@ -21,9 +22,14 @@ interface CheckToMake {
 /** What is checked at this address; undefined address: nothing can be. */
 function checksAt(policy: EffectivePolicy, watched: Watched, endpoint: string): CheckToMake[] {
   const { timeoutMs } = policy.checking;
-  const place = watched.found ?? { host: new URL(endpoint).hostname, port: undefined, instance: watched.instanceId };
+  const place = watched.found ?? {
+    host: new URL(endpoint).hostname,
+    port: undefined,
+    instance: watched.instanceId,
+  };
   const env = { REG_SERVICE: watched.service, REG_INSTANCE: watched.instanceId, REG_ENDPOINT: endpoint };
-  const keyOf = (check: unknown) => JSON.stringify([check, endpoint, policy.checking, watched.found?.identity]);
+  const keyOf = (check: unknown) =>
+    JSON.stringify([check, endpoint, policy.checking, watched.found?.identity]);
   return [
     ...policy.checks.map((check) => ({
       key: keyOf(check),

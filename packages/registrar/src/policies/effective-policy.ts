@@ -25,7 +25,10 @@ export interface EffectivePolicy {
 export const scalingDrainMs = 5_000;
 
 /** @param kept what the registry has; it counts where the file says nothing of what the registry would keep */
-export function effectivePolicy({ entry, shared, file }: Policy, kept: ServicePolicy | undefined): EffectivePolicy {
+export function effectivePolicy(
+  { entry, shared, file }: Policy,
+  kept: ServicePolicy | undefined,
+): EffectivePolicy {
   const said = shared ?? kept ?? {};
   const { commandChecks = [] } = file;
   const checks = said.checks ?? (entry && commandChecks.length === 0 ? defaultChecks : []);
@@ -35,7 +38,11 @@ export function effectivePolicy({ entry, shared, file }: Policy, kept: ServicePo
     commandChecks,
     checking: { ...policyDefaults.checking, ...said.checking } as Checking,
     scaling: scaled
-      ? ({ ...policyDefaults.scaling, drainMs: file.scaling?.drainMs ?? scalingDrainMs, ...said.scaling } as Scaling)
+      ? ({
+          ...policyDefaults.scaling,
+          drainMs: file.scaling?.drainMs ?? scalingDrainMs,
+          ...said.scaling,
+        } as Scaling)
       : undefined,
   };
 }

@@ -1,8 +1,8 @@
 // One policy file, whole or not at all: what is wrong is said with its line, its column and its path.
 import { isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type * as z from 'zod';
-import { type PolicyFile, policyFile } from './policy-file.ts';
 import { type Policy, policyOf } from './policy.ts';
+import { policyFile } from './policy-file.ts';
 
 export interface PolicyFault {
   /** From 1. */

@@ -26,8 +26,12 @@ const endpointPattern = z
     as: endpoint.shape.as,
   })
   .superRefine(({ type, url }, context) => {
-    const { error } = endpoint.safeParse({ type, url: fillIn(url, { host: 'host', port: 1, instance: '1' }) });
-    for (const { message } of error?.issues ?? []) context.addIssue({ code: 'custom', path: ['url'], message });
+    const { error } = endpoint.safeParse({
+      type,
+      url: fillIn(url, { host: 'host', port: 1, instance: '1' }),
+    });
+    for (const { message } of error?.issues ?? [])
+      context.addIssue({ code: 'custom', path: ['url'], message });
   });
 
 const action = z.union([z.strictObject({ command }), z.strictObject({ webhook })], {
@@ -41,7 +45,10 @@ const runs = z.union(
       /** A unit, or a template with all its instances: `tickets@.service`. */
       systemd: z
         .string()
-        .regex(/^[A-Za-z0-9:_.\\-]{1,200}@?\.service$/, 'must be a unit, like tickets.service or tickets@.service'),
+        .regex(
+          /^[A-Za-z0-9:_.\\-]{1,200}@?\.service$/,
+          'must be a unit, like tickets.service or tickets@.service',
+        ),
       /** Of the user's own manager. @default that of the system, unless the registrar itself is no root */
       user: z.boolean().optional(),
       /** @default the instance's name, where it is a number, else where its main process listens */
@@ -59,7 +66,9 @@ const runs = z.union(
     z.strictObject({
       docker: z.strictObject({
         /** `reg.service` or `reg.service=tickets`. */
-        label: z.string().regex(/^[A-Za-z0-9._/-]{1,200}(=[ -~]{0,200})?$/, 'must be a label, like reg.service=tickets'),
+        label: z
+          .string()
+          .regex(/^[A-Za-z0-9._/-]{1,200}(=[ -~]{0,200})?$/, 'must be a label, like reg.service=tickets'),
         /** In the container. @default the first that it shows */
         port: port.optional(),
         /** @default /var/run/docker.sock */
@@ -139,7 +148,11 @@ export const policyFile = z
     if (file.url === undefined) {
       for (const key of ['endpoints', 'authorizedRoles', 'access', 'runs'] as const)
         if (file[key] !== undefined) fault('needs url', key);
-    } else if (file.runs === undefined && file.endpoints === undefined && startedPorts(file.scaling) === undefined)
+    } else if (
+      file.runs === undefined &&
+      file.endpoints === undefined &&
+      startedPorts(file.scaling) === undefined
+    )
       fault('says nothing of where it runs: give endpoints or runs', 'url');
     const { min = 1, max } = file.scaling ?? {};
     if (max !== undefined && min > max) fault('must not be less than min', 'scaling', 'max');

@@ -3,7 +3,7 @@
 import { watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { parsePolicy, type PolicyFault } from './parse-policy.ts';
+import { type PolicyFault, parsePolicy } from './parse-policy.ts';
 import type { Policy } from './policy.ts';
 
 /** An editor writes a file in several steps: it is read when it has been as it is for so long. */
@@ -99,7 +99,9 @@ function startWatch(folder: string, onEvent: () => void) {
 
 /** @returns `young`: one was written so lately that it may not be whole */
 async function readChanged(folder: string, known: Map<string, Known>, leastAgeMs: number) {
-  const names = (await readdir(folder)).filter((name) => extensions.includes(extname(name)) && name[0] !== '.');
+  const names = (await readdir(folder)).filter(
+    (name) => extensions.includes(extname(name)) && name[0] !== '.',
+  );
   if (names.length > maxFiles) throw new Error(`${folder} has more than ${maxFiles} policy files`);
   let changed = false;
   let young = false;

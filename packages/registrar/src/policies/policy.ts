@@ -64,7 +64,10 @@ export function saidAt({ file, entry, service }: Policy, place: Place): Said {
   const said = {
     ...entry,
     endpoints: endpoints ?? [
-      { type: 'http' as const, url: fillIn(`http://{host}:{port}${entry.url === '/' ? '' : entry.url}`, place) },
+      {
+        type: 'http' as const,
+        url: fillIn(`http://{host}:{port}${entry.url === '/' ? '' : entry.url}`, place),
+      },
     ],
     ...(merge !== undefined && { merge }),
     ...(partial !== undefined && { partial }),

@@ -5,6 +5,8 @@ import type { Judged, Pressure } from './judge-load.ts';
 
 export interface Counted {
   readonly instanceId: string;
+  /** As its source names it: a port, a unit's instance. */
+  readonly instance?: string | undefined;
   readonly state: 'starting' | 'passing' | 'failing' | 'stopping';
   /** We know how to stop it. */
   readonly stoppable: boolean;
@@ -12,12 +14,18 @@ export interface Counted {
   readonly since: number;
 }
 
+/** One that was asked for and is not there yet. */
+export interface Pending {
+  readonly askedAt: number;
+  /** As its source will name it; undefined: who was asked gives it a name. */
+  readonly instance?: string | undefined;
+}
+
 /** What is remembered from one decision to the next. */
 export interface ScalingMemory {
   readonly pressure: Pressure;
   readonly pressureSince: number;
-  /** When each that was asked for and is not there yet was asked for. */
-  readonly pending: readonly number[];
+  readonly pending: readonly Pending[];
   readonly lastUpAt: number;
   readonly lastDownAt: number;
   /** How many ran at the last look: one more is one that came. */
@@ -51,7 +59,11 @@ const longestPauseMs = 60_000;
 export function beginScaling(now: number): ScalingMemory {
   return {
     ...{ pressure: 'unknown', pressureSince: now, pending: [], running: 0, vain: 0 },
-    ...{ lastUpAt: Number.NEGATIVE_INFINITY, lastDownAt: Number.NEGATIVE_INFINITY, lastStartAt: Number.NEGATIVE_INFINITY },
+    ...{
+      lastUpAt: Number.NEGATIVE_INFINITY,
+      lastDownAt: Number.NEGATIVE_INFINITY,
+      lastStartAt: Number.NEGATIVE_INFINITY,
+    },
   };
 }
 
@@ -60,17 +72,23 @@ export function decideScaling(question: Question, before: ScalingMemory, now: nu
   const step = decideStep(question, memory, now);
   if (!step) return { step, memory };
   if (step.do === 'stop') return { step, memory: { ...memory, lastDownAt: now } };
-  const pending = [...memory.pending, ...Array.from({ length: step.count }, () => now)];
+  const pending = [...memory.pending, ...Array.from({ length: step.count }, () => ({ askedAt: now }))];
   return { step, memory: { ...memory, pending, lastUpAt: now, lastStartAt: now, vain: memory.vain + 1 } };
 }
 
 function remember({ scaling, instances, load }: Question, before: ScalingMemory, now: number): ScalingMemory {
   const running = instances.filter(({ state }) => state !== 'stopping').length;
-  const came = Math.max(0, running - before.running);
-  // Who came answers the oldest request; one that waits for too long is given up, and may be asked for again.
-  const pending = before.pending.slice(came).filter((askedAt) => now - askedAt < scaling.pendingMs);
+  const names = new Set(instances.map(({ instance }) => instance));
+  // One that waits for too long is given up, and may be asked for again.
+  const waiting = before.pending.filter(({ askedAt }) => now - askedAt < scaling.pendingMs);
+  const named = waiting.filter(({ instance }) => instance !== undefined);
+  const missing = named.filter(({ instance }) => !names.has(instance));
+  // Who else came answers the oldest request that has no name.
+  const came = Math.max(0, running - before.running - (named.length - missing.length));
+  const pending = [...missing, ...waiting.filter(({ instance }) => instance === undefined).slice(came)];
   const changed = load.pressure !== before.pressure;
-  const steady = now - before.lastStartAt > longestPauseMs && instances.some(({ state }) => state === 'passing');
+  const steady =
+    now - before.lastStartAt > longestPauseMs && instances.some(({ state }) => state === 'passing');
   return {
     ...before,
     running,
@@ -96,17 +114,24 @@ function decideStep(question: Question, memory: ScalingMemory, now: number): Sca
   const missing = Math.min(min - passing - coming, room);
   if (missing > 0) {
     if (now - memory.lastStartAt < pauseMs(memory.vain)) return undefined; // let the last start show its effect
-    return { do: 'start', count: missing, because: `${passing} of ${min} pass${wanted === undefined ? '' : ', as said by hand'}` };
+    return {
+      do: 'start',
+      count: missing,
+      because: `${passing} of ${min} pass${wanted === undefined ? '' : ', as said by hand'}`,
+    };
   }
   if (stopping > 0) return undefined; // one step at a time
   if (passing > max) {
-    const because = wanted === undefined ? `${max} are the most there may be` : `${wanted} are wanted, as said by hand`;
+    const because =
+      wanted === undefined ? `${max} are the most there may be` : `${wanted} are wanted, as said by hand`;
     return stopOne(instances, because);
   }
   if (wanted !== undefined || coming > 0) return undefined;
   if (load.pressure === 'high' && room > 0) {
     const cooled = now - memory.lastUpAt >= scaling.coolDownUpMs;
-    return forMs >= scaling.highForMs && cooled ? { do: 'start', count: 1, because: load.because } : undefined;
+    return forMs >= scaling.highForMs && cooled
+      ? { do: 'start', count: 1, because: load.because }
+      : undefined;
   }
   if (load.pressure === 'low' && passing > Math.max(min, 0)) {
     const cooled = now - Math.max(memory.lastUpAt, memory.lastDownAt) >= scaling.coolDownDownMs;

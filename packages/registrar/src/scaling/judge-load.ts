@@ -8,7 +8,9 @@ export interface ServiceLoad {
   readonly inFlight?: number | undefined;
   readonly p99Ms?: number | undefined;
   readonly refusalsPerSecond?: number | undefined;
-  readonly told?: { readonly level: 'high' | 'normal'; readonly until: number } | undefined;
+  readonly told?:
+    | { readonly level: 'high' | 'normal'; readonly until: number; readonly by?: string }
+    | undefined;
 }
 
 export interface Judged {
@@ -22,24 +24,34 @@ type Bounds = NonNullable<NonNullable<ServicePolicy['scaling']>['highLoad']>;
 const lowShare = 0.5;
 
 /**
- * What somebody said goes before what was measured, until its time is over. Of the measured any bound that is
- * passed makes it high, and all have to be far below to make it low.
+ * Who says that it is high is believed until the time is over; who says that it is normal only takes that back. Of
+ * the measured any bound that is passed makes it high, and all have to be far below to make it low.
  * @param instances that get requests
  */
-export function judgeLoad(load: ServiceLoad | undefined, bounds: Bounds | undefined, instances: number, now: number): Judged {
+export function judgeLoad(
+  load: ServiceLoad | undefined,
+  bounds: Bounds | undefined,
+  instances: number,
+  now: number,
+): Judged {
   const { told } = load ?? {};
-  if (told && told.until > now) return { pressure: told.level, because: `told to be ${told.level}` };
+  if (told?.level === 'high' && told.until > now)
+    return { pressure: 'high', because: `${told.by ?? 'somebody'} says so` };
   const measures = Object.entries(bounds ?? {}).flatMap(([name, bound]) => {
-    const value = valueOf(name as keyof Bounds, load, instances);
+    const value = measureOf(name as keyof Bounds, load, instances);
     return bound === undefined ? [] : [{ name: names[name as keyof Bounds], value, bound }];
   });
   const passed = measures.find(({ value, bound }) => value !== undefined && value > bound);
-  if (passed) return { pressure: 'high', because: `${passed.name} ${round(passed.value)}, above ${passed.bound}` };
-  if (measures.some(({ value }) => value === undefined)) return { pressure: 'unknown', because: 'nobody reports its load' };
+  if (passed)
+    return { pressure: 'high', because: `${passed.name} ${round(passed.value)}, above ${passed.bound}` };
+  if (measures.some(({ value }) => value === undefined))
+    return { pressure: 'unknown', because: 'nobody reports its load' };
   if (measures.some(({ value = 0, bound }) => value >= bound * lowShare))
     return { pressure: 'normal', because: 'within its bounds' };
   const [first] = measures;
-  const because = first ? `${first.name} ${round(first.value)}, below half of ${first.bound}` : 'nobody says it is high';
+  const because = first
+    ? `${first.name} ${round(first.value)}, below half of ${first.bound}`
+    : 'nobody says it is high';
   return { pressure: 'low', because };
 }
 
@@ -49,7 +61,7 @@ const names = {
   refusalsPerSecond: 'refusals a second',
 } as const satisfies Record<keyof Bounds, string>;
 
-function valueOf(name: keyof Bounds, load: ServiceLoad | undefined, instances: number): number | undefined {
+function measureOf(name: keyof Bounds, load: ServiceLoad | undefined, instances: number): number | undefined {
   if (name !== 'inFlight') return load?.[name];
   return load?.inFlight === undefined ? undefined : load.inFlight / Math.max(1, instances);
 }

@@ -25,14 +25,19 @@ interface Container {
     readonly Type: string;
   }[];
   readonly Labels?: Readonly<Record<string, string>>;
-  readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, { readonly IPAddress?: string }>> };
+  readonly NetworkSettings?: {
+    readonly Networks?: Readonly<Record<string, { readonly IPAddress?: string }>>;
+  };
 }
 
 interface Inspected {
   readonly State: { readonly StartedAt: string };
 }
 
-export function followDocker({ label, port, socket = '/var/run/docker.sock' }: DockerRuns, events: SourceEvents): Source {
+export function followDocker(
+  { label, port, socket = '/var/run/docker.sock' }: DockerRuns,
+  events: SourceEvents,
+): Source {
   const looking = lookAgain(() => findContainers(socket, label, port), everyMs, events);
   const following = followEvents(socket, label, looking.soon);
   return {
@@ -46,17 +51,24 @@ export function followDocker({ label, port, socket = '/var/run/docker.sock' }: D
 async function findContainers(socket: string, label: string, port: number | undefined): Promise<Found[]> {
   const filters = encodeURIComponent(JSON.stringify({ label: [label], status: ['running'] }));
   const containers = (await getJson(socket, `/containers/json?filters=${filters}`)) as Container[];
-  if (containers.length > maxContainers) throw new Error(`more than ${maxContainers} containers have the label ${label}`);
+  if (containers.length > maxContainers)
+    throw new Error(`more than ${maxContainers} containers have the label ${label}`);
   const found: Found[] = [];
   for (let first = 0; first < containers.length; first += inspectedAtOnce) {
     const some = containers.slice(first, first + inspectedAtOnce);
-    found.push(...(await Promise.all(some.map((one) => placeOf(socket, one, port)))).flatMap((one) => one ?? []));
+    found.push(
+      ...(await Promise.all(some.map((one) => placeOf(socket, one, port)))).flatMap((one) => one ?? []),
+    );
   }
   return found.sort((one, other) => (one.instance < other.instance ? -1 : 1));
 }
 
 /** Undefined: it shows no port, or is gone. */
-async function placeOf(socket: string, container: Container, wanted: number | undefined): Promise<Found | undefined> {
+async function placeOf(
+  socket: string,
+  container: Container,
+  wanted: number | undefined,
+): Promise<Found | undefined> {
   const place = addressOf(container, wanted);
   if (!place) return undefined;
   // A container that is started again keeps its id.
@@ -71,7 +83,9 @@ async function placeOf(socket: string, container: Container, wanted: number | un
 /** Where the machine shows it, else where it is in its network. */
 function addressOf({ Ports = [], Labels = {}, NetworkSettings }: Container, given: number | undefined) {
   const wanted = given ?? (Number(Labels['reg.port']) || undefined);
-  const ports = Ports.filter(({ Type, PrivatePort }) => Type === 'tcp' && PrivatePort === (wanted ?? PrivatePort));
+  const ports = Ports.filter(
+    ({ Type, PrivatePort }) => Type === 'tcp' && PrivatePort === (wanted ?? PrivatePort),
+  );
   const shown = ports.find(({ PublicPort }) => PublicPort !== undefined);
   if (shown?.PublicPort !== undefined) {
     const everywhere = !shown.IP || shown.IP === '0.0.0.0' || shown.IP === '::';
@@ -91,7 +105,11 @@ function followEvents(socket: string, label: string, soon: () => void): { close(
   };
   function follow(): void {
     const filters = encodeURIComponent(JSON.stringify({ label: [label], type: ['container'] }));
-    const asking = request({ socketPath: socket, path: `/events?filters=${filters}`, headers: { host: 'docker' } });
+    const asking = request({
+      socketPath: socket,
+      path: `/events?filters=${filters}`,
+      headers: { host: 'docker' },
+    });
     asking.on('response', (response) => {
       stream = response;
       response.on('data', soon);
@@ -132,7 +150,9 @@ function getJson(socket: string, path: string): Promise<unknown> {
         }
       });
     });
-    asking.setTimeout(answerMs, () => asking.destroy(new Error(`${socket}: no answer within ${answerMs} ms`)));
+    asking.setTimeout(answerMs, () =>
+      asking.destroy(new Error(`${socket}: no answer within ${answerMs} ms`)),
+    );
     asking.on('error', reject);
     asking.end();
   });

@@ -41,7 +41,8 @@ async function readDocuments(folder: string, policy: Policy) {
 /** Undefined: it is of another service. A text: what is wrong with it. */
 function foundIn(text: string, file: string, { service, entry }: Policy): Found | string | undefined {
   const read = parseText(text, registrationBody.partial({ url: true, authorizedRoles: true }));
-  if ('faults' in read) return read.faults.map(({ line, path, message }) => `${line}: ${path} ${message}`).join(', ');
+  if ('faults' in read)
+    return read.faults.map(({ line, path, message }) => `${line}: ${path} ${message}`).join(', ');
   const { name = service, url, authorizedRoles, access, instanceId, ...others } = read.value;
   if (name !== service) return undefined;
   if (!entry) return 'its policy has no url';

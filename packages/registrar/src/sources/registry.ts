@@ -3,11 +3,8 @@ import { watch } from '@reg/client';
 import type { Change, ChangeSet, Instance, Service, ServiceDefinition, Snapshot } from '@reg/schema';
 import type { RegistryAccess } from '../registry-access.ts';
 
-/** The scale by hand is not in every registry yet. */
-export type Definition = ServiceDefinition & { readonly wanted?: number | undefined };
-
 export interface ListedService {
-  definition: Definition;
+  definition: ServiceDefinition;
   readonly instances: Map<string, Instance>;
 }
 
@@ -55,23 +52,25 @@ function listedOf({ instances, ...definition }: Service): ListedService {
   return { definition, instances: new Map(instances.map((one) => [one.instanceId, one])) };
 }
 
-function apply(services: Map<string, ListedService>, change: Change, changed: ListingEvents['changed']): void {
-  switch (change.kind) {
-    case 'service-updated': {
-      const known = services.get(change.service.name);
-      if (known) known.definition = change.service;
-      else services.set(change.service.name, { definition: change.service, instances: new Map() });
-      return changed(change.service.name, undefined);
-    }
-    case 'service-removed':
-      services.delete(change.service);
-      return changed(change.service, undefined);
-    case 'instance-unregistered':
-    case 'instance-expired':
-      services.get(change.service)?.instances.delete(change.instanceId);
-      return changed(change.service, change.instanceId);
-    default:
-      services.get(change.service)?.instances.set(change.instance.instanceId, change.instance);
-      return changed(change.service, change.instance.instanceId);
+function apply(
+  services: Map<string, ListedService>,
+  change: Change,
+  changed: ListingEvents['changed'],
+): void {
+  const service = typeof change.service === 'string' ? change.service : change.service.name;
+  const known = services.get(service);
+  if (change.kind === 'service-updated') {
+    if (known) known.definition = change.service;
+    else services.set(service, { definition: change.service, instances: new Map() });
+    changed(service, undefined);
+  } else if (change.kind === 'service-removed') {
+    services.delete(service);
+    changed(service, undefined);
+  } else if (change.kind === 'instance-unregistered' || change.kind === 'instance-expired') {
+    known?.instances.delete(change.instanceId);
+    changed(service, change.instanceId);
+  } else {
+    known?.instances.set(change.instance.instanceId, change.instance);
+    changed(service, change.instance.instanceId);
   }
 }

@@ -1,6 +1,7 @@
 // What a source tells: who runs there. One file for each kind beside this one.
-import type { Place } from '../policies/policy-file.ts';
+
 import type { Said } from '../policies/policy.ts';
+import type { Place } from '../policies/policy-file.ts';
 
 /** One that runs, or is to be taken for running. */
 export interface Found extends Place {
@@ -50,8 +51,8 @@ export function lookAgain(
       if (!closed) trouble(error instanceof Error ? error.message : String(error));
     }
     looking = false;
-    // Where looking is dear it is done less often: a fiftieth of the time at most.
-    const pauseMs = Math.max(everyMs, 50 * (performance.now() - startedAt));
+    // Where looking is dear it is done less often: a tenth of the time at most.
+    const pauseMs = Math.max(everyMs, 10 * (performance.now() - startedAt));
     if (!closed) timer = setTimeout(turn, again ? 0 : Math.min(pauseMs, 30_000));
   }
 

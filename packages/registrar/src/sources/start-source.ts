@@ -1,8 +1,8 @@
 // Which source a policy asks for. Where it names none, the entry itself is the one instance there is.
 import { instanceIdOf } from '@reg/schema';
 import { type Policy, runsOf } from '../policies/policy.ts';
-import { followDocuments } from './documents.ts';
 import { followDocker } from './docker.ts';
+import { followDocuments } from './documents.ts';
 import { followPorts } from './ports.ts';
 import type { Source, SourceEvents } from './source.ts';
 import { followSystemd } from './systemd.ts';

@@ -1,7 +1,8 @@
 // Units that run, as systemctl(1) shows them: every instance of a template, or the one unit. The invocation tells
 // one run from the next.
-import { readdir, readlink } from 'node:fs/promises';
+
 import { execFile } from 'node:child_process';
+import { readdir, readlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { readListeningSockets } from './listening-sockets.ts';
 import { type Found, lookAgain, type Source, type SourceEvents } from './source.ts';
@@ -50,11 +51,20 @@ export interface Unit {
 /** Blocks of `Name=value`, an empty line between two units. */
 export function parseUnits(text: string): Unit[] {
   return text.split('\n\n').flatMap((block) => {
-    const values = new Map(block.split('\n').map((line) => [line.split('=', 1)[0] ?? '', line.replace(/^[^=]*=/, '')]));
+    const values = new Map(
+      block.split('\n').map((line) => [line.split('=', 1)[0] ?? '', line.replace(/^[^=]*=/, '')]),
+    );
     const id = values.get('Id') ?? '';
     if (id === '') return [];
     const state = { activeState: values.get('ActiveState') ?? '', subState: values.get('SubState') ?? '' };
-    return [{ id, ...state, invocationId: values.get('InvocationID') ?? '', mainPid: Number(values.get('MainPID')) }];
+    return [
+      {
+        id,
+        ...state,
+        invocationId: values.get('InvocationID') ?? '',
+        mainPid: Number(values.get('MainPID')),
+      },
+    ];
   });
 }
 
@@ -80,13 +90,17 @@ function portIn(instance: string): number | undefined {
 async function portOfProcess(pid: number): Promise<number | undefined> {
   if (!(pid > 0)) return undefined;
   const inodes = await socketsOf(pid);
-  const ports = (await readListeningSockets()).flatMap(({ inode, port }) => (inodes.has(inode) ? [port] : []));
+  const ports = (await readListeningSockets()).flatMap(({ inode, port }) =>
+    inodes.has(inode) ? [port] : [],
+  );
   return ports.length > 0 ? Math.min(...ports) : undefined;
 }
 
 /** Empty where it is gone, or not ours to look at. */
 export async function socketsOf(pid: number): Promise<Set<string>> {
   const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  const links = await Promise.all(descriptors.map((one) => readlink(`/proc/${pid}/fd/${one}`).catch(() => '')));
+  const links = await Promise.all(
+    descriptors.map((one) => readlink(`/proc/${pid}/fd/${one}`).catch(() => '')),
+  );
   return new Set(links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
 }
