@@ -55,10 +55,20 @@ interface Located {
   readonly message: string;
 }
 
-/** An unknown field is at the field, and not at what holds it. */
+/** An unknown field is at the field, and not at what holds it; of a choice what was meant is told about. */
 function issuesWithin(issue: z.core.$ZodIssue): Located[] {
-  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: issue.message }];
-  return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'is no field of a policy' }));
+  const at = ({ path, message }: Located): Located => ({ path: [...issue.path, ...path], message });
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => at({ path: [key], message: 'is no field of a policy' }));
+  if (issue.code === 'invalid_union') {
+    // The one of which the fields are there: all that is wrong with it is within them.
+    const meant = issue.errors.filter((issues) =>
+      issues.every(({ path, code }) => path.length > 0 && code !== 'unrecognized_keys'),
+    );
+    const [only] = meant;
+    if (only && meant.length === 1) return only.flatMap(issuesWithin).map(at);
+  }
+  return [{ path: issue.path, message: issue.message }];
 }
 
 /** Where it stands; what is missing stands where it would have to be. */

@@ -3,6 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { instanceIdOf, registrationBody } from '@reg/schema';
+import * as z from 'zod';
 import { parseText } from '../policies/parse-policy.ts';
 import type { Policy, Said } from '../policies/policy.ts';
 import { entryKeyOf } from '../said-key.ts';
@@ -11,6 +12,13 @@ import { type Found, lookAgain, type Source, type SourceEvents } from './source.
 const everyMs = 1_000;
 const maxDocuments = 10_000;
 const maxDocumentBytes = 256 * 1024;
+
+const { url, authorizedRoles, ...others } = registrationBody.shape;
+const document = z.strictObject({
+  ...others,
+  url: url.optional(),
+  authorizedRoles: authorizedRoles.optional(),
+});
 
 export function followDocuments(folder: string, policy: Policy, events: SourceEvents): Source {
   let faults: string | undefined;
@@ -40,7 +48,7 @@ async function readDocuments(folder: string, policy: Policy) {
 
 /** Undefined: it is of another service. A text: what is wrong with it. */
 function foundIn(text: string, file: string, { service, entry }: Policy): Found | string | undefined {
-  const read = parseText(text, registrationBody.partial({ url: true, authorizedRoles: true }));
+  const read = parseText(text, document);
   if ('faults' in read)
     return read.faults.map(({ line, path, message }) => `${line}: ${path} ${message}`).join(', ');
   const { name = service, url, authorizedRoles, access, instanceId, ...others } = read.value;
@@ -52,10 +60,13 @@ function foundIn(text: string, file: string, { service, entry }: Policy): Found 
     access: access ?? entry.access,
   };
   if (entryKeyOf(shared) !== entryKeyOf(entry)) return 'its url, roles or access are not those of its policy';
-  const { runId: _, generation: __, lease: ___, owner: ____, redefine: _____, ...said } = others;
+  const { runId: _, generation: __, lease: ___, owner: ____, redefine: _____, ...its } = others;
+  const said = { ...entry, ...its } as Said;
+  const [fault] = registrationBody.safeParse(said).error?.issues ?? [];
+  if (fault) return `${fault.path.join('.')} ${fault.message}`;
   const first = said.endpoints[0]?.url ?? '';
   const { hostname, port } = new URL(first);
   const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || undefined };
   const instance = instanceId ?? (first === '' ? file.slice(0, -extname(file).length) : instanceIdOf(first));
-  return { ...place, instance, identity: undefined, said: { ...entry, ...said } as Said, instanceId };
+  return { ...place, instance, identity: undefined, said, instanceId };
 }

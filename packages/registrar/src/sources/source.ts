@@ -51,9 +51,9 @@ export function lookAgain(
       if (!closed) trouble(error instanceof Error ? error.message : String(error));
     }
     looking = false;
-    // Where looking is dear it is done less often: a tenth of the time at most.
+    // Where looking takes long it is done less often.
     const pauseMs = Math.max(everyMs, 10 * (performance.now() - startedAt));
-    if (!closed) timer = setTimeout(turn, again ? 0 : Math.min(pauseMs, 30_000));
+    if (!closed) timer = setTimeout(turn, again ? 0 : Math.min(pauseMs, 4 * everyMs));
   }
 
   void turn();
