@@ -9,6 +9,7 @@ import type { ExplainOptions } from './commands/explain.ts';
 import type { HistoryOptions } from './commands/history.ts';
 import type { LoadOptions } from './commands/load.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
+import type { PolicyCheckOptions, PolicyShowOptions } from './commands/policy.ts';
 import type { RegistrarCommandOptions } from './commands/registrar.ts';
 import type { ScaleOptions } from './commands/scale.ts';
 import type { ServicesOptions } from './commands/services.ts';
@@ -223,6 +224,27 @@ program
     await (await import('./commands/registrar.ts')).registrar(options);
   });
 
+const policy = program.command('policy').description('what policies say');
+policy
+  .command('check')
+  .description('what is wrong with a policy file, or with all of a folder; exit 0: nothing is')
+  .argument('<path>', 'a file or a folder')
+  .addOption(jsonFlag())
+  .action(async (path: string, options: PolicyCheckOptions) => {
+    await (await import('./commands/policy.ts')).checkPolicies(path, options);
+  });
+policy
+  .command('show')
+  .description('every value that is in force for a service, and where it comes from')
+  .argument('<name>', 'of the service', nameOf)
+  .addOption(policiesFlag())
+  .addOption(registryFlag())
+  .addOption(registryTokenFlag())
+  .addOption(jsonFlag())
+  .action(async (name: string, options: PolicyShowOptions) => {
+    await (await import('./commands/policy.ts')).showPolicy(name, options);
+  });
+
 program
   .command('verify')
   .description('read a whole store and say what is invalid or inconsistent in it; exit 0: nothing is')
@@ -268,7 +290,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(exitCodes.ok);
 });
 
-dropEmptySettings(program.commands, process.env);
+dropEmptySettings([...program.commands, ...policy.commands], process.env);
 try {
   await program.parseAsync();
 } catch (error) {

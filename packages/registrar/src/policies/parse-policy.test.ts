@@ -65,7 +65,7 @@ test.each([
   [`${entry}runs: { ports: [3001] }\ncheckz: []`, '4:1 checkz: is no field of a policy'],
   [`${entry}runs: { ports: [0] }`, '3:17 runs.ports.0: Too small: expected number to be >=1'],
   [
-    `${entry}runs: { port: 1 }`,
+    `${entry}runs: { nonsense: 1 }`,
     '3:7 runs: must be one of { systemd }, { ports }, { docker } or { documents }',
   ],
   [
