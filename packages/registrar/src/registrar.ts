@@ -168,6 +168,7 @@ export function createRegistrar({
     clearTimeout(soonTimer);
     soonTimer = undefined;
     if (!ready || !policiesRead || !listing.position()) return;
+    scaler.settle();
     const situation = situationOf({ policies, retired, watches, instances, listing, owner });
     for (const action of reconcile(situation, now())) carrier.carryOut(action);
   }

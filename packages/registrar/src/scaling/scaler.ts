@@ -28,6 +28,8 @@ import { webhookStarter } from './starters/webhook.ts';
 export interface Scaler {
   /** One look at each service; does nothing for one at which it looks already. */
   look(): void;
+  /** Somebody may have come: one that lives shorter than the time between two looks came, too. */
+  settle(): void;
   close(): void;
 }
 
@@ -232,6 +234,17 @@ export function createScaler(parts: Parts): Scaler {
       for (const watch of watches.values()) {
         const { scaling } = watch.effective;
         if (scaling) void lookAt(watch, scaling);
+      }
+    },
+    settle() {
+      for (const [service, state] of scaled) {
+        if (state.memory.pending.length === 0) continue;
+        const names = new Set(instances.of(service).map(({ found }) => found?.instance));
+        const pending = state.memory.pending.filter(
+          (one) => one.instance === undefined || !names.has(one.instance),
+        );
+        const came = state.memory.pending.length - pending.length;
+        state.memory = { ...state.memory, pending, running: state.memory.running + came };
       }
     },
     close() {
