@@ -36,7 +36,13 @@ export interface ScalingMemory {
 }
 
 export type ScalingStep =
-  | { readonly do: 'start'; readonly count: number; readonly because: string }
+  | {
+      readonly do: 'start';
+      readonly count: number;
+      readonly because: string;
+      /** One more for the load; else what is missing of the least there should be, which no pause holds up. */
+      readonly forLoad?: boolean;
+    }
   | { readonly do: 'stop'; readonly instanceId: string; readonly because: string };
 
 export interface Decided {
@@ -72,8 +78,9 @@ export function decideScaling(question: Question, before: ScalingMemory, now: nu
   const step = decideStep(question, memory, now);
   if (!step) return { step, memory };
   if (step.do === 'stop') return { step, memory: { ...memory, lastDownAt: now } };
+  const lastUpAt = step.forLoad ? now : memory.lastUpAt;
   const pending = [...memory.pending, ...Array.from({ length: step.count }, () => ({ askedAt: now }))];
-  return { step, memory: { ...memory, pending, lastUpAt: now, lastStartAt: now, vain: memory.vain + 1 } };
+  return { step, memory: { ...memory, pending, lastUpAt, lastStartAt: now, vain: memory.vain + 1 } };
 }
 
 function remember({ scaling, instances, load }: Question, before: ScalingMemory, now: number): ScalingMemory {
@@ -130,7 +137,7 @@ function decideStep(question: Question, memory: ScalingMemory, now: number): Sca
   if (load.pressure === 'high' && room > 0) {
     const cooled = now - memory.lastUpAt >= scaling.coolDownUpMs;
     return forMs >= scaling.highForMs && cooled
-      ? { do: 'start', count: 1, because: load.because }
+      ? { do: 'start', count: 1, because: load.because, forLoad: true }
       : undefined;
   }
   if (load.pressure === 'low' && passing > Math.max(min, 0)) {
