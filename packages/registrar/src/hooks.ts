@@ -4,7 +4,7 @@ import type { HookAction } from './policies/policy-file.ts';
 import { runCommand } from './run-command.ts';
 import { callWebhook } from './webhook.ts';
 
-export interface HookEvent {
+interface HookEvent {
   readonly event: 'failing' | 'recovered' | 'high-load';
   readonly service: string;
   readonly instanceId?: string | undefined;

@@ -3,7 +3,7 @@
 import { isRegError } from '@reg/schema';
 import type { RegistryCaller } from './registry-access.ts';
 
-export interface Note {
+interface Note {
   readonly service: string;
   readonly instanceId?: string | undefined;
   /** `check-failing`, `scaled-up`. */

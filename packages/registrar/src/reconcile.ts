@@ -111,7 +111,8 @@ function decideOne(
   const { listed, health, running } = seen;
   if (listed && listed.owner !== owner) return undefined; // another's
   if (listed) {
-    if (desired?.entryKey === undefined) return { do: 'unregister', because: 'its policy is gone' };
+    if (desired?.entryKey === undefined)
+      return { do: listed.state === 'up' ? 'drain' : 'unregister', because: 'its policy is gone' };
     if (running === undefined) return undefined;
     if (!running) return { do: 'unregister', because: 'its process is gone' };
     if (!isRunOf(listed.runId, seen.identity))

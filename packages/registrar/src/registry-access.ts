@@ -9,7 +9,7 @@ export interface RegistryAccess {
   readonly token?: string | undefined;
 }
 
-export interface Ask {
+interface Ask {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   /** With its query, percent-encoded. */
   readonly path: string;

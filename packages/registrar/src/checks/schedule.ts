@@ -7,7 +7,7 @@ const slowPlaces = 512;
 /** From then on a check is a slow one. */
 const slowMs = 500;
 
-export interface ScheduledCheck {
+interface ScheduledCheck {
   readonly intervalMs: number;
   /** Never rejects, and ends within its own limit. */
   readonly run: (signal: AbortSignal) => Promise<void>;

@@ -8,7 +8,7 @@ const defaultChecks: readonly Check[] = [{ type: 'tcp' }];
 /** With a value for each; a policy has no member that is there and undefined, since it was JSON or YAML. */
 type Filled<Defaults> = { readonly [Name in keyof Defaults]: number };
 
-export type Checking = Filled<typeof policyDefaults.checking>;
+type Checking = Filled<typeof policyDefaults.checking>;
 export type Scaling = Filled<typeof policyDefaults.scaling> & {
   readonly highLoad?: NonNullable<ServicePolicy['scaling']>['highLoad'];
   readonly drainMs: number;

@@ -49,7 +49,7 @@ const runs = z.union(
           /^[A-Za-z0-9:_.\\-]{1,200}@?\.service$/,
           'must be a unit, like tickets.service or tickets@.service',
         ),
-      /** Of the user's own manager. @default that of the system, unless the registrar itself is no root */
+      /** Of the user's own manager. @default true in a user's session, unless the user is root */
       user: z.boolean().optional(),
       /** @default the instance's name, where it is a number, else where its main process listens */
       port: port.optional(),
@@ -159,7 +159,6 @@ export const policyFile = z
   });
 
 export type PolicyFile = z.infer<typeof policyFile>;
-export type Runs = z.infer<typeof runs>;
 export type Start = z.infer<typeof start>;
 export type HookAction = z.infer<typeof action>;
 

@@ -10,7 +10,7 @@ import {
 import { fillIn, type Place, type PolicyFile, startedPorts } from './policy-file.ts';
 
 /** What its instances share, and the registry therefore keeps once. */
-export interface Entry {
+interface Entry {
   readonly url: string;
   readonly authorizedRoles: AuthorizedRoles;
   readonly access: 'token' | 'public';

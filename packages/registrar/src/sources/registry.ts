@@ -3,7 +3,7 @@ import { watch } from '@reg/client';
 import type { Change, ChangeSet, Instance, Service, ServiceDefinition, Snapshot } from '@reg/schema';
 import type { RegistryAccess } from '../registry-access.ts';
 
-export interface ListedService {
+interface ListedService {
   definition: ServiceDefinition;
   readonly instances: Map<string, Instance>;
 }

@@ -23,8 +23,10 @@ export function followSystemd(runs: SystemdRuns, events: SourceEvents): Source {
   return lookAgain(() => findUnits(runs), everyMs, events);
 }
 
-/** The user's own manager, unless we are root. */
-export function systemctlArguments(user = process.getuid?.() !== 0): string[] {
+/** The user's own manager, where we are in a user's session and no root. */
+export function systemctlArguments(
+  user = process.getuid?.() !== 0 && process.env.XDG_RUNTIME_DIR !== undefined,
+): string[] {
   return user ? ['--user'] : [];
 }
 

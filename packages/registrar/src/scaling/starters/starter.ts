@@ -12,7 +12,7 @@ export interface Starter {
   stop(watched: Watched, because: string): Promise<void>;
 }
 
-export interface Started {
+interface Started {
   /** In words. */
   readonly what: string;
   /** As its source will name it. */
