@@ -82,9 +82,8 @@ test.each<[string, Partial<Seen>, Action['do'] | undefined, RegExp?]>([
 
 test('what is ours and has no policy goes, but not while a policy file cannot be read', () => {
   const left = instance({ listed: up, running: undefined });
-  expect(decide([left], { desired: [] })).toMatchObject([
-    { do: 'unregister', because: 'its policy is gone' },
-  ]);
+  expect(decide([left], { desired: [] })).toMatchObject([{ do: 'drain', because: 'its policy is gone' }]);
+  expect(decide([{ ...left, listed: undrained }], { desired: [] })).toMatchObject([{ do: 'unregister' }]);
   expect(decide([left], { desired: [], complete: false })).toEqual([]);
 });
 
