@@ -43,7 +43,7 @@ export interface Registrar {
   close(): Promise<void>;
 }
 
-/** What changed is looked at together after so long; what only time changes, each second. */
+/** What changed is looked at together after so long, or five times what looking took; what only time changes, each second. */
 const gatherMs = 20;
 const everyMs = 1_000;
 /** A registry that is away at the start is not waited for longer: the checks begin without it. */
@@ -71,6 +71,7 @@ export function createRegistrar({
   let ready = false;
   let closed = false;
   let soonTimer: NodeJS.Timeout | undefined;
+  let tookMs = 0;
 
   const listing = followRegistry(
     { registry, token },
@@ -161,16 +162,18 @@ export function createRegistrar({
 
   function soon(): void {
     if (closed) return;
-    soonTimer ??= setTimeout(turn, gatherMs);
+    soonTimer ??= setTimeout(turn, Math.min(everyMs, Math.max(gatherMs, 5 * tookMs)));
   }
 
   function turn(): void {
     clearTimeout(soonTimer);
     soonTimer = undefined;
     if (!ready || !policiesRead || !listing.position()) return;
+    const startedAt = performance.now();
     scaler.settle();
     const situation = situationOf({ policies, retired, watches, instances, listing, owner });
     for (const action of reconcile(situation, now())) carrier.carryOut(action);
+    tookMs = performance.now() - startedAt;
   }
 
   return {

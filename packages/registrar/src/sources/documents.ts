@@ -1,6 +1,6 @@
 // A folder of service documents: each is an instance, as a registration says it. What the service shares comes from
 // the policy; a document that says it too has to agree.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { instanceIdOf, registrationBody } from '@reg/schema';
 import * as z from 'zod';
@@ -20,30 +20,44 @@ const document = z.strictObject({
   authorizedRoles: authorizedRoles.optional(),
 });
 
+interface Known {
+  readonly stamp: string;
+  /** As it was when it was right last. */
+  readonly found: Found | undefined;
+  readonly wrong: string | undefined;
+}
+
 export function followDocuments(folder: string, policy: Policy, events: SourceEvents): Source {
+  const known = new Map<string, Known>();
   let faults: string | undefined;
   const look = async () => {
-    const { found, wrong } = await readDocuments(folder, policy);
+    await readChanged(folder, policy, known);
+    const wrong = [...known.values()].flatMap((one) => one.wrong ?? []);
     faults = wrong.length > 0 ? wrong.join('; ') : undefined;
-    return found;
+    return [...known.values()].flatMap(({ found }) => found ?? []);
   };
   // One that is wrong is told of, and hides no other.
   const trouble = (why: string | undefined) => events.trouble(why ?? faults);
   return lookAgain(look, everyMs, { ...events, trouble });
 }
 
-async function readDocuments(folder: string, policy: Policy) {
-  const names = (await readdir(folder)).filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name)).sort();
+/** One that an edit made wrong stays as it was; one that is deleted is gone. */
+async function readChanged(folder: string, policy: Policy, known: Map<string, Known>): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name));
   if (names.length > maxDocuments) throw new Error(`${folder} has more than ${maxDocuments} documents`);
-  const found: Found[] = [];
-  const wrong: string[] = [];
+  const there = new Set(names);
+  for (const name of known.keys()) if (!there.has(name)) known.delete(name);
   for (const name of names) {
-    const text = await readFile(join(folder, name), 'utf8');
-    const one = text.length > maxDocumentBytes ? 'is too large' : foundIn(text, name, policy);
-    if (typeof one === 'string') wrong.push(`${join(folder, name)}: ${one}`);
-    else if (one) found.push(one);
+    const path = join(folder, name);
+    const { ino, size, mtimeMs } = await stat(path);
+    const stamp = `${ino} ${size} ${mtimeMs}`;
+    const before = known.get(name);
+    if (before?.stamp === stamp) continue;
+    const one =
+      size > maxDocumentBytes ? 'is too large' : foundIn(await readFile(path, 'utf8'), name, policy);
+    if (typeof one === 'string') known.set(name, { stamp, found: before?.found, wrong: `${path}: ${one}` });
+    else known.set(name, { stamp, found: one, wrong: undefined });
   }
-  return { found, wrong };
 }
 
 /** Undefined: it is of another service. A text: what is wrong with it. */

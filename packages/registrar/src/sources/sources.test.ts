@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -97,10 +97,17 @@ test('documents: each of the service is an instance; one that is wrong is said a
     },
   });
   await eventually(() => found.length === 2);
-  expect(found.map(({ port, said }) => [port, said?.version])).toEqual([
-    [1, undefined],
-    [2, '2'],
-  ]);
+  const versions = () => found.map(({ port, said }) => `${port} ${said?.version}`).sort();
+  expect(versions()).toEqual(['1 undefined', '2 2']);
   expect(told).toMatch(/wrong\.json: its url, roles or access are not those of its policy$/);
+
+  // Broken by an edit it stays as it was; mended it is another, deleted it is gone.
+  await writeFile(join(folder.path, 'documents', 'two.json'), '{ "endpoints": ');
+  await eventually(() => told?.includes('two.json'));
+  expect(versions()).toEqual(['1 undefined', '2 2']);
+  await write('two.json', { endpoints: at(2), version: 'mended' });
+  await eventually(() => versions().includes('2 mended'));
+  await rm(join(folder.path, 'documents', 'one.json'));
+  await eventually(() => found.length === 1);
   source.close();
 });
