@@ -77,11 +77,14 @@ export function createRegistrar({
     { registry, token },
     {
       reset() {
+        for (const [service, { instances: listed }] of listing.services)
+          for (const instanceId of listed.keys()) recognize(service, instanceId);
         for (const watch of watches.values()) watch.listingChanged();
         begin();
         soon();
       },
-      changed(service) {
+      changed(service, instanceId) {
+        if (instanceId !== undefined) recognize(service, instanceId);
         watches.get(service)?.listingChanged();
         soon();
       },
@@ -97,6 +100,12 @@ export function createRegistrar({
     if (ready && policiesRead && listing.position()) scaler.look();
   }, everyMs);
   const firstListing = setTimeout(begin, firstListingMs);
+
+  /** What is listed as ours is known, whether anybody finds it or not. */
+  function recognize(service: string, instanceId: string): void {
+    if (listing.services.get(service)?.instances.get(instanceId)?.owner !== owner) return;
+    instances.ensure(service, instanceId, { state: 'starting', since: now(), because: 'not found yet' });
+  }
 
   function policyOf(service: string) {
     return policies.policies.get(service);

@@ -21,17 +21,6 @@ export function saidKeyOf({
   return JSON.stringify([addresses, merge, partial, version, zone, weight, tags, sorted(metadata)]);
 }
 
-const listedKeys = new WeakMap<Instance, string>();
-
-/** The same of one that is listed: worked out once, since what is listed is never changed in place. */
-export function listedKeyOf(instance: Instance): string {
-  const known = listedKeys.get(instance);
-  if (known !== undefined) return known;
-  const key = saidKeyOf(instance);
-  listedKeys.set(instance, key);
-  return key;
-}
-
 export interface Shared {
   readonly url: string;
   readonly authorizedRoles: AuthorizedRoles;

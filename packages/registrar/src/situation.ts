@@ -3,7 +3,7 @@ import type { Instance, ServiceDefinition } from '@reg/schema';
 import type { Instances, Watched } from './instances.ts';
 import type { Policies } from './policies/policy-folder.ts';
 import type { Desired, Listed, Seen, SeenService, Situation } from './reconcile.ts';
-import { entryKeyOf, listedKeyOf, policyKeyOf } from './said-key.ts';
+import { entryKeyOf, policyKeyOf, saidKeyOf } from './said-key.ts';
 import type { ServiceWatch } from './service-watch.ts';
 import type { Listing } from './sources/registry.ts';
 
@@ -16,8 +16,6 @@ interface Parts {
   readonly listing: Listing;
   readonly owner: string;
 }
-
-const orphaned = { state: 'starting', since: 0, because: 'not checked' } as const;
 
 export function situationOf({ policies, retired, watches, instances, listing, owner }: Parts): Situation {
   const desired = new Map<string, Desired>();
@@ -41,11 +39,7 @@ export function situationOf({ policies, retired, watches, instances, listing, ow
     services.set(service, seenService(listing, service, policy.entry?.url));
   }
   const seen: Seen[] = [];
-  for (const [service, { instances: listed }] of listing.services) {
-    for (const one of listed.values()) {
-      if (one.owner === owner) instances.ensure(service, one.instanceId, orphaned);
-    }
-  }
+  const at = { now: performance.now(), position: listing.position() };
   for (const watched of instances.all()) {
     const listed = listing.services.get(watched.service)?.instances.get(watched.instanceId);
     const ours = listed?.owner === owner;
@@ -64,7 +58,7 @@ export function situationOf({ policies, retired, watches, instances, listing, ow
       listed: listed && listedOf(listed),
       drainedByUs: watched.drainedByUs,
       stopping: watched.stopping,
-      busy: isBusy(watched, listing),
+      busy: isBusy(watched, at),
     });
   }
   const complete = policies.broken.every(({ hasLastGood }) => hasLastGood);
@@ -86,9 +80,16 @@ function learn(watched: Watched, state: Listed['state']): void {
   else if (!watched.wasUp) watched.drainedByUs = true;
 }
 
+/** Worked out once: what is listed is never changed in place. */
+const known = new WeakMap<Instance, Listed>();
+
 function listedOf(instance: Instance): Listed {
+  const before = known.get(instance);
+  if (before) return before;
   const { owner, runId, state } = instance;
-  return { owner, runId, state, saidKey: listedKeyOf(instance) };
+  const listed = { owner, runId, state, saidKey: saidKeyOf(instance) };
+  known.set(instance, listed);
+  return listed;
 }
 
 /** A path that was moved since means the path of now. */
@@ -96,10 +97,14 @@ function asSaid(definition: ServiceDefinition, url: string | undefined): Service
   return url !== undefined && definition.formerUrls?.includes(url) ? { ...definition, url } : definition;
 }
 
-function isBusy({ underWay, settling, pausedUntil }: Watched, listing: Listing): boolean {
-  const now = performance.now();
+interface Moment {
+  /** By `performance.now()`. */
+  readonly now: number;
+  readonly position: ReturnType<Listing['position']>;
+}
+
+function isBusy({ underWay, settling, pausedUntil }: Watched, { now, position }: Moment): boolean {
   if (underWay || pausedUntil > now) return true;
   if (!settling || settling.until <= now) return false;
-  const position = listing.position();
   return position?.epoch === settling.epoch && position.revision < settling.revision;
 }
