@@ -6,13 +6,16 @@ import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { startLoad } from '../support/load.ts';
 import { skipWithout } from '../support/part.ts';
+import type { StartedProcess } from '../support/process.ts';
 import {
   endsWhatRuns,
   freePortRange,
   pidOn,
   plainApp,
   policyFolder,
+  startPlainApp,
   startRegistrar,
+  startWebhook,
 } from '../support/registrar.ts';
 import { listed, runReg, startRegistry, startStack, token } from '../support/stack.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -55,6 +58,43 @@ test('one that dies is replaced up to min; the number said by hand goes before i
   expect(
     registrar.log().filter((line) => line.includes('stopped: 0 are wanted, as said by hand')),
   ).toHaveLength(1);
+});
+
+test('a webhook is asked once, and the one that was asked for is pending until it is there', async () => {
+  await using folder = await temporaryFolder();
+  await using registry = await startRegistry(join(folder.path, 'data'));
+  const policies = await policyFolder(folder.path);
+  const range = await freePortRange(2);
+  await using _apps = endsWhatRuns(range);
+  const started: Promise<StartedProcess>[] = [];
+  await using hook = await startWebhook(({ event, instanceId }) => {
+    // Like a new machine: it takes longer than several looks of the registrar.
+    if (event === 'start')
+      started.push(startPlainApp(range[started.length] ?? 0, { LISTEN_AFTER_MS: '3000' }));
+    else void pidOn(Number(String(instanceId).split('-')[1])).then((pid) => process.kill(pid, 'SIGTERM'));
+  });
+  const text = `
+url: /plain
+authorizedRoles: []
+runs: { ports: [${range.join(', ')}] }
+checks: [{ type: http }]
+checking: { intervalMs: 300, passes: 1 }
+scaling: { min: 1, max: 2, drainMs: 100, start: { webhook: '${hook.url}' } }
+`;
+  await policies.write('plain.yaml', text);
+  await using _registrar = await startRegistrar(registry.url, policies.path);
+  const all = () => listed(registry.url, 'plain');
+  await eventually(all, (now) => up(now) === 1, { withinMs: 30_000 });
+  expect(hook.bodies).toMatchObject([{ event: 'start', service: 'plain', because: '0 of 1 pass' }]);
+  await runReg(registry.url, 'scale', 'plain', '2');
+  await eventually(all, (now) => up(now) === 2, { withinMs: 30_000 });
+  await runReg(registry.url, 'scale', 'plain', '1');
+  await eventually(all, (now) => now.length === 1, { withinMs: 30_000 });
+  expect(hook.bodies.map(({ event, instanceId }) => [event, instanceId])).toEqual([
+    ['start', undefined],
+    ['start', undefined],
+    ['stop', `127.0.0.1-${range[1]}`],
+  ]);
 });
 
 const withLoad = test.skipIf(skipWithout('the load of services in the registry', 'reportLoad' in operations));

@@ -1,5 +1,8 @@
 // `reg registrar` as a user starts it, over a folder of policies that the test writes.
+import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { type StartedProcess, startProcess } from './process.ts';
@@ -74,6 +77,28 @@ export async function freePortRange(count: number): Promise<readonly [number, nu
     const first = await freePort();
     if (first + count < 65_535 && first % 100 < 100 - count) return [first, first + count - 1];
   }
+}
+
+/** Takes every POST with 202. @param onBody called with each, as JSON */
+export async function startWebhook(onBody: (body: Record<string, unknown>) => void = () => undefined) {
+  const bodies: Record<string, unknown>[] = [];
+  const server = createServer(async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    const body = JSON.parse(text);
+    bodies.push(body);
+    onBody(body);
+    response.writeHead(202).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+    bodies,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 /**

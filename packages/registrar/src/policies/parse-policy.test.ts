@@ -66,7 +66,7 @@ test.each([
   [`${entry}runs: { ports: [0] }`, '3:17 runs.ports.0: Too small: expected number to be >=1'],
   [
     `${entry}runs: { nonsense: 1 }`,
-    '3:7 runs: must be one of { systemd }, { ports }, { docker } or { documents }',
+    '3:1 runs: must be one of { systemd }, { ports }, { docker } or { documents }',
   ],
   [
     `${entry}runs: { ports: [1] }\nchecking:\n  failures: two\n`,
