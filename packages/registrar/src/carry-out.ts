@@ -2,12 +2,14 @@
 import { isRegError, operationPath } from '@reg/schema';
 import type { Instances, Watched } from './instances.ts';
 import type { Policy } from './policies/policy.ts';
+import { reasonText } from './reason-text.ts';
 import type { Action } from './reconcile.ts';
 import type { RegistryCaller } from './registry-access.ts';
 import { entryKeyOf } from './said-key.ts';
 import type { Listing } from './sources/registry.ts';
 
 const atOnce = 16;
+const maxReasonCharacters = 200;
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
 /** The change stream brings what we did; where it does not, the next look decides by what is there. */
@@ -101,7 +103,11 @@ export function createCarrier(parts: Parts): Carrier {
     const listed = listing.services.get(service)?.instances.get(id);
     if (!listed) return undefined;
     const run = listed.runId === undefined ? { generation: listed.generation } : { runId: listed.runId };
-    const path = operationPath(what, { service, id }, { ...run, reason: because.slice(0, 200) });
+    const path = operationPath(
+      what,
+      { service, id },
+      { ...run, reason: reasonText(because, maxReasonCharacters) },
+    );
     if (what === 'drain') {
       const position = await caller.ask<Position>({ method: 'PUT', path });
       watched.drainedByUs = true;
@@ -191,7 +197,12 @@ export function createCarrier(parts: Parts): Carrier {
       const listed = listing.services.get(service)?.instances.get(id);
       if (listed?.owner !== owner || listed.state === 'draining') return;
       const run = listed.runId === undefined ? { generation: listed.generation } : { runId: listed.runId };
-      const query = { ...run, reason: because.slice(0, 200), waitFor: 'gateways', wait: `${drainWaitMs}ms` };
+      const query = {
+        ...run,
+        reason: reasonText(because, maxReasonCharacters),
+        waitFor: 'gateways',
+        wait: `${drainWaitMs}ms`,
+      };
       await caller.ask({ method: 'PUT', path: operationPath('drain', { service, id }, query) });
       log(`${service} ${id} drained: ${because}`);
     },

@@ -1,6 +1,7 @@
 // What the registrar saw and did that changes nothing in the registry: said to its history, some at a time. A
 // registry that keeps no history loses nothing else by it.
 import { isRegError } from '@reg/schema';
+import { reasonText } from './reason-text.ts';
 import type { RegistryCaller } from './registry-access.ts';
 
 interface Note {
@@ -56,7 +57,7 @@ export function createNotes(caller: RegistryCaller, log: (line: string) => void)
 
   return {
     add(note) {
-      waiting.push({ ...note, text: note.text.slice(0, maxTextCharacters) });
+      waiting.push({ ...note, text: reasonText(note.text, maxTextCharacters) });
       if (waiting.length > mostWaiting) waiting.shift();
       plan(gatherMs);
     },

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { policyDefaults } from '@reg/schema';
 import { expect, test } from 'vitest';
 import { run } from '../../../../tests/support/run.ts';
 import { reg, runReg, startRegistry } from '../../../../tests/support/stack.ts';
@@ -36,7 +37,7 @@ test('show says every value with where it comes from: the file, else the registr
     'checking.intervalMs': [5_000, 'file'],
     'checking.failures': [3, 'default'],
     checks: [[{ type: 'tcp' }], 'default'],
-    'timeouts.connectMs': [1_000, 'default'],
+    'timeouts.connectMs': [policyDefaults.timeouts.connectMs, 'default'],
   });
 
   await runReg(

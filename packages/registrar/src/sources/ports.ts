@@ -16,9 +16,16 @@ export function followPorts(
 async function findOn(ports: readonly number[], host: string): Promise<Found[]> {
   const place = (port: number) => ({ host, port, instance: String(port) });
   if (!isThisMachine(host)) return ports.map((port) => ({ ...place(port), identity: undefined }));
-  const [sockets, boot] = [await readListeningSockets(), await bootId()];
+  const sockets = await readListeningSockets().catch(unlessNoProc);
+  if (!sockets) return ports.map((port) => ({ ...place(port), identity: undefined }));
+  const boot = await bootId();
   return ports.flatMap((port) => {
     const socket = socketAt(sockets, host, port);
     return socket ? [{ ...place(port), identity: `socket-${socket.inode}-${boot.slice(0, 8)}` }] : [];
   });
+}
+
+/** Another system than Linux tells it nowhere: there the checks alone do. */
+function unlessNoProc(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
