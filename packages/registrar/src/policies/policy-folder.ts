@@ -1,8 +1,8 @@
 // The folder of policy files, followed: a file that is changed is read anew, whole or not at all. One that is
 // broken by an edit stays in force as it was before.
-import { watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { watchFolder } from '../watch-folder.ts';
 import { type PolicyFault, parsePolicy } from './parse-policy.ts';
 import type { Policy } from './policy.ts';
 
@@ -76,7 +76,7 @@ export function followPolicyFolder(
     lookIn(nextMs);
   }
 
-  const watcher = startWatch(folder, () => lookIn(quietMs));
+  const watcher = watchFolder(folder, () => lookIn(quietMs));
   void look();
   return {
     close() {
@@ -85,16 +85,6 @@ export function followPolicyFolder(
       watcher?.close();
     },
   };
-}
-
-/** Undefined where there is nothing to watch yet: looking finds it. */
-function startWatch(folder: string, onEvent: () => void) {
-  try {
-    const watcher = watch(folder, { persistent: false }, onEvent);
-    return watcher.on('error', () => watcher.close()); // the folder is gone; looking goes on
-  } catch {
-    return undefined;
-  }
 }
 
 /** @returns `young`: one was written so lately that it may not be whole */

@@ -1,5 +1,6 @@
 // A folder of service documents: each is an instance, as a registration says it. What the service shares comes from
 // the policy; a document that says it too has to agree.
+
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { instanceIdOf, registrationBody } from '@reg/schema';
@@ -7,9 +8,11 @@ import * as z from 'zod';
 import { parseText } from '../policies/parse-policy.ts';
 import type { Policy, Said } from '../policies/policy.ts';
 import { entryKeyOf } from '../said-key.ts';
+import { watchFolder } from '../watch-folder.ts';
 import { type Found, lookAgain, type Source, type SourceEvents } from './source.ts';
 
-const everyMs = 1_000;
+/** A change is seen by the watch; looking finds what that misses. */
+const everyMs = 5_000;
 const maxDocuments = 10_000;
 const maxDocumentBytes = 256 * 1024;
 
@@ -38,7 +41,14 @@ export function followDocuments(folder: string, policy: Policy, events: SourceEv
   };
   // One that is wrong is told of, and hides no other.
   const trouble = (why: string | undefined) => events.trouble(why ?? faults);
-  return lookAgain(look, everyMs, { ...events, trouble });
+  const looking = lookAgain(look, everyMs, { ...events, trouble });
+  const watcher = watchFolder(folder, looking.soon);
+  return {
+    close() {
+      watcher?.close();
+      looking.close();
+    },
+  };
 }
 
 /** One that an edit made wrong stays as it was; one that is deleted is gone. */
