@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { addInstanceCommands } from './command-line/instances.ts';
+import { addRegistrarCommands } from './command-line/registrar.ts';
 import { addRunCommand } from './command-line/run.ts';
 import { addSystemdCommands } from './command-line/systemd.ts';
 import type { ConfigOptions } from './commands/config.ts';
@@ -9,8 +10,6 @@ import type { ExplainOptions } from './commands/explain.ts';
 import type { HistoryOptions } from './commands/history.ts';
 import type { LoadOptions } from './commands/load.ts';
 import type { MovePathOptions } from './commands/move-path.ts';
-import type { PolicyCheckOptions, PolicyShowOptions } from './commands/policy.ts';
-import type { RegistrarCommandOptions } from './commands/registrar.ts';
 import type { ScaleOptions } from './commands/scale.ts';
 import type { ServicesOptions } from './commands/services.ts';
 import type { TokenOptions } from './commands/token.ts';
@@ -33,7 +32,6 @@ import {
   nameOf,
   networksOf,
   originsOf,
-  policiesFlag,
   portOf,
   registryFlag,
   registryTokenFlag,
@@ -114,6 +112,7 @@ up.addOption(
   .action(async (options: UpOptions) => (await import('./commands/up.ts')).up(options));
 
 addInstanceCommands(program);
+addRegistrarCommands(program);
 addRunCommand(program);
 addSystemdCommands(program);
 
@@ -205,47 +204,6 @@ program
   });
 
 program
-  .command('registrar')
-  .description('register what does not register itself, by a policy for each service')
-  .addOption(policiesFlag().makeOptionMandatory())
-  .addOption(flag('--name <name>', 'what it registers is registrar:<name>’s (default: the machine’s name)'))
-  .addOption(
-    flag('--lease <time>', 'for how long what it registered stays listed without it')
-      .argParser(durationOf)
-      .default(15_000, '15s'),
-  )
-  .addOption(registryFlag())
-  .addOption(registryTokenFlag())
-  .addOption(
-    flag('--log <form>', 'on stderr (default: pretty on a terminal, else json)').choices(['json', 'pretty']),
-  )
-  .addOption(jsonFlag())
-  .action(async (options: RegistrarCommandOptions) => {
-    await (await import('./commands/registrar.ts')).registrar(options);
-  });
-
-const policy = program.command('policy').description('what policies say');
-policy
-  .command('check')
-  .description('what is wrong with a policy file, or with all of a folder; exit 0: nothing is')
-  .argument('<path>', 'a file or a folder')
-  .addOption(jsonFlag())
-  .action(async (path: string, options: PolicyCheckOptions) => {
-    await (await import('./commands/policy.ts')).checkPolicies(path, options);
-  });
-policy
-  .command('show')
-  .description('every value that is in force for a service, and where it comes from')
-  .argument('<name>', 'of the service', nameOf)
-  .addOption(policiesFlag())
-  .addOption(registryFlag())
-  .addOption(registryTokenFlag())
-  .addOption(jsonFlag())
-  .action(async (name: string, options: PolicyShowOptions) => {
-    await (await import('./commands/policy.ts')).showPolicy(name, options);
-  });
-
-program
   .command('verify')
   .description('read a whole store and say what is invalid or inconsistent in it; exit 0: nothing is')
   .addOption(storeFlag().makeOptionMandatory())
@@ -290,7 +248,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(exitCodes.ok);
 });
 
-dropEmptySettings([...program.commands, ...policy.commands], process.env);
+dropEmptySettings(program.commands, process.env);
 try {
   await program.parseAsync();
 } catch (error) {

@@ -29,8 +29,6 @@ export const dataFlag = () =>
     '--data <folder>',
     'where state and the made JWT secret are kept (default: the state folder of the user)',
   );
-export const policiesFlag = () =>
-  flag('--policies <folder>', 'with a policy file for each service: tickets.yaml');
 export const runIdFlag = () => flag('--run-id <id>', 'the name of this run; under systemd $INVOCATION_ID');
 
 export const quietFlag = () => flag('--quiet', 'print nothing but what went wrong');
