@@ -1,11 +1,9 @@
 // The registrar starts and stops real processes as their load and the word of an operator want it.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { operations } from '@reg/schema';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { startLoad } from '../support/load.ts';
-import { skipWithout } from '../support/part.ts';
 import type { StartedProcess } from '../support/process.ts';
 import {
   endsWhatRuns,
@@ -55,6 +53,14 @@ test('one that dies is replaced up to min; the number said by hand goes before i
   await eventually(all, (now) => now.length === 1, { withinMs: 30_000 });
   await runReg(registry.url, 'scale', 'plain', '0');
   await eventually(all, (now) => now.length === 0, { withinMs: 30_000 });
+  const events = async () => {
+    const response = await fetch(`${registry.url}/v1/history?service=plain`);
+    const { entries } = (await response.json()) as { entries: { event?: string }[] };
+    return new Set(entries.map(({ event }) => event));
+  };
+  await eventually(events, (seen) =>
+    ['check-passing', 'scaled-up', 'scaled-down'].every((event) => seen.has(event)),
+  );
   expect(
     registrar.log().filter((line) => line.includes('stopped: 0 are wanted, as said by hand')),
   ).toHaveLength(1);
@@ -97,42 +103,34 @@ scaling: { min: 1, max: 2, drainMs: 100, start: { webhook: '${hook.url}' } }
   ]);
 });
 
-const withLoad = test.skipIf(skipWithout('the load of services in the registry', 'reportLoad' in operations));
+test('under high load one more is there, when it falls it is drained and goes, and no request fails', async () => {
+  await using folder = await temporaryFolder();
+  await using stack = await startStack(join(folder.path, 'data'));
+  const policies = await policyFolder(folder.path);
+  const range = await freePortRange(5);
+  const times = 'highForMs: 1000, lowForMs: 2000, coolDownUpMs: 500, coolDownDownMs: 500, drainMs: 1000';
+  await policies.write('plain.yaml', policyOf(range, `min: 1, max: 2, highLoad: { inFlight: 4 }, ${times}`));
+  const env = { WORK_MS: '50' };
+  await using registrar = await startRegistrar(stack.registry, policies.path, { env });
+  await using _apps = endsWhatRuns(range);
+  const all = () => listed(stack.registry, 'plain');
+  await eventually(all, (now) => up(now) === 1, { withinMs: 30_000 });
+  const authorization = `Bearer ${await token({ roles: [] })}`;
 
-withLoad(
-  'under high load one more is there, when it falls it is drained and goes, and no request fails',
-  async () => {
-    await using folder = await temporaryFolder();
-    await using stack = await startStack(join(folder.path, 'data'));
-    const policies = await policyFolder(folder.path);
-    const range = await freePortRange(5);
-    const times = 'highForMs: 1000, lowForMs: 2000, coolDownUpMs: 500, coolDownDownMs: 500, drainMs: 1000';
-    await policies.write(
-      'plain.yaml',
-      policyOf(range, `min: 1, max: 2, highLoad: { inFlight: 4 }, ${times}`),
-    );
-    const env = { WORK_MS: '50' };
-    await using registrar = await startRegistrar(stack.registry, policies.path, { env });
-    await using _apps = endsWhatRuns(range);
-    const all = () => listed(stack.registry, 'plain');
-    await eventually(all, (now) => up(now) === 1, { withinMs: 30_000 });
-    const authorization = `Bearer ${await token({ roles: [] })}`;
+  const light = startLoad(`${stack.gateway}/plain`, { authorization, lanes: 1 });
+  const heavy = startLoad(`${stack.gateway}/plain`, { authorization, lanes: 16 });
+  await eventually(all, (now) => up(now) === 2, { withinMs: 30_000 });
+  const { failures: heavyFailures } = await heavy.stop();
+  await eventually(all, (now) => now.length === 1, { withinMs: 30_000 });
+  const { failures: lightFailures } = await light.stop();
+  expect([...heavyFailures, ...lightFailures]).toEqual([]);
+  expect(registrar.log().some((line) => /started .*: requests in flight at each/.test(line))).toBe(true);
+  expect(
+    registrar.log().some((line) => /stopped: requests in flight at each .* below half of 4/.test(line)),
+  ).toBe(true);
+});
 
-    const light = startLoad(`${stack.gateway}/plain`, { authorization, lanes: 1 });
-    const heavy = startLoad(`${stack.gateway}/plain`, { authorization, lanes: 16 });
-    await eventually(all, (now) => up(now) === 2, { withinMs: 30_000 });
-    const { failures: heavyFailures } = await heavy.stop();
-    await eventually(all, (now) => now.length === 1, { withinMs: 30_000 });
-    const { failures: lightFailures } = await light.stop();
-    expect([...heavyFailures, ...lightFailures]).toEqual([]);
-    expect(registrar.log().some((line) => /started .*: requests in flight at each/.test(line))).toBe(true);
-    expect(
-      registrar.log().some((line) => /stopped: requests in flight at each .* below half of 4/.test(line)),
-    ).toBe(true);
-  },
-);
-
-withLoad('told that its load is high, a service gets one more, and the hook is called', async () => {
+test('told that its load is high, a service gets one more, and the hook is called', async () => {
   await using folder = await temporaryFolder();
   await using registry = await startRegistry(join(folder.path, 'data'));
   const policies = await policyFolder(folder.path);

@@ -1,6 +1,6 @@
 // What the registrar saw and did that changes nothing in the registry: said to its history, some at a time. A
 // registry that keeps no history loses nothing else by it.
-import { isRegError } from '@reg/schema';
+import { isRegError, operationPath } from '@reg/schema';
 import { reasonText } from './reason-text.ts';
 import type { RegistryCaller } from './registry-access.ts';
 
@@ -36,7 +36,7 @@ export function createNotes(caller: RegistryCaller, log: (line: string) => void)
     const some = waiting.slice(0, atOnce);
     if (some.length === 0) return;
     try {
-      await caller.ask({ method: 'POST', path: '/v1/history', body: { notes: some } });
+      await caller.ask({ method: 'POST', path: operationPath('addNotes'), body: { notes: some } });
       waiting = waiting.slice(some.length);
       told = undefined;
     } catch (error) {
