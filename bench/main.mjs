@@ -1,8 +1,9 @@
-// `pnpm bench [gateway|registry|placement|store-mongo …] [--rounds 5] [--seconds 2] [--only 'GET 1 kB']`: all, or those named.
+// `pnpm bench [gateway|registry|placement|registrar|store-mongo …] [--rounds 5] [--seconds 2] [--only 'GET 1 kB']`: all, or those named.
 // `--smoke`: each starts, answers right and prints, with next to no load; no figure of it means anything.
 import { parseArgs } from 'node:util';
 import { benchGateway } from './gateway.mjs';
 import { benchPlacement } from './placement.mjs';
+import { benchRegistrar } from './registrar.mjs';
 import { benchRegistry } from './registry.mjs';
 import { benchStoreMongo } from './store-mongo.mjs';
 import { warnWhereBusy } from './support/report.mjs';
@@ -11,6 +12,7 @@ const benches = {
   gateway: benchGateway,
   registry: benchRegistry,
   placement: benchPlacement,
+  registrar: benchRegistrar,
   'store-mongo': benchStoreMongo,
 };
 

@@ -1,8 +1,10 @@
 // `pnpm dev`: builds, runs the full stack, and builds and restarts on every change of a source file.
 // `--store mongodb://…/reg`: on that database instead of in memory; rather as REG_STORE where a password is in it,
 // since pnpm prints the flags. The tickets are in the database that MONGO_URL names.
-// Ports: REG_GATEWAY_PORT (3000), REG_REGISTRY_PORT (3100), TICKETS_PORT or PORT (3001); 0 is any free one.
+// Ports: REG_GATEWAY_PORT (3000), REG_REGISTRY_PORT (3100), TICKETS_PORT or PORT (3001), TICKETS_QUERY_PORT (3002); 0 is
+// any free one.
 import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { killAll, startCommand, startProgram } from './dev/child.mjs';
@@ -17,6 +19,9 @@ const env = {
   ...(flags.store && { REG_STORE: flags.store }), // read in no list of processes
   TURBO_TELEMETRY_DISABLED: '1',
 };
+/** What the registrar of `dev` follows: the sample's policy, with the port that was taken. */
+const policies = '.reg/policies';
+const samplePolicy = 'apps/tickets/policies/tickets-query.yaml';
 const listedWithinMs = 20_000;
 
 /** One Ctrl-C may come twice, from the terminal and forwarded by pnpm; a second one ends all at once. */
@@ -39,9 +44,11 @@ stopped.catch(() => {}); // whoever waits hears it; between two waits nobody doe
 const orStopped = (promise) => Promise.race([stopped, promise]);
 
 /** What runs now, or begins to. */
-const running = { reg: undefined, tickets: undefined };
+const running = { reg: undefined, tickets: undefined, 'tickets-query': undefined, registrar: undefined };
 /** Kept over restarts, so that the printed addresses stay true where the port was any free one. */
 let addresses;
+/** The last first: what registers leaves before the registry does. */
+const endOrder = ['tickets', 'registrar', 'tickets-query', 'reg'];
 
 try {
   process.exitCode = await main();
@@ -49,8 +56,7 @@ try {
   if (error !== asked) throw error;
   console.log('stopping');
 } finally {
-  await stop('tickets'); // first, so that it is unregistered
-  await stop('reg');
+  for (const name of endOrder) await stop(name);
 }
 process.exit(); // a watch or a pipe must not keep what has ended
 
@@ -58,8 +64,9 @@ async function main() {
   const sources = watchSources(root, ['packages', 'apps']); // from before the build: nothing is missed
   if (!(await build())) return 1;
   if (!(await start())) return 1; // the child said why on stderr
-  const { gateway, registry, tickets, store = 'memory' } = addresses;
-  console.log(`gateway   ${gateway}\nregistry  ${registry}\nstore     ${store}\ntickets   ${tickets}\n`);
+  const { gateway, registry, tickets, 'tickets-query': query, store = 'memory' } = addresses;
+  console.log(`gateway   ${gateway}\nregistry  ${registry}\nstore     ${store}\ntickets   ${tickets}`);
+  console.log(`tickets-query  ${query}, which knows nothing of us: the registrar lists it by ${policies}\n`);
   console.log(`curl -H 'Authorization: Bearer ${await token()}' ${gateway}/tickets\n`);
   console.log('A change in a source file is built and restarted; Ctrl-C ends everything.');
 
@@ -69,9 +76,10 @@ async function main() {
       console.error(`reg up ended ${(await event.ended).how}: nothing goes on without it`);
       return 1;
     }
-    if (event === running.tickets) {
-      console.error(`tickets ended ${(await event.ended).how}: it starts again with the next change`);
-      running.tickets = undefined;
+    const ended = Object.keys(running).find((name) => running[name] === event);
+    if (ended) {
+      console.error(`${ended} ended ${(await event.ended).how}: it starts again with the next change`);
+      running[ended] = undefined;
       continue;
     }
     change = sources.next();
@@ -92,8 +100,7 @@ async function rebuild(changed) {
     return;
   }
   const ticketsOnly = [...changed].every((name) => name === 'apps/tickets');
-  await stop('tickets');
-  if (!ticketsOnly) await stop('reg');
+  for (const name of endOrder) if (!ticketsOnly || name.startsWith('tickets')) await stop(name);
   if (await start()) console.log(`restarted ${ticketsOnly ? 'tickets' : 'reg up and tickets'}`);
   else console.error('what did not start is tried again with the next change');
 }
@@ -114,7 +121,12 @@ async function build() {
 
 /** Starts what does not run. @returns false where one of them ended before it was ready: it said why on stderr */
 async function start() {
-  return (running.reg || (await startReg())) && (running.tickets || (await startTickets()));
+  return (
+    (running.reg || (await startReg())) &&
+    (running.tickets || (await startTickets())) &&
+    (running['tickets-query'] || (await startQuery())) &&
+    (running.registrar || (await startRegistrar()))
+  );
 }
 
 async function startReg() {
@@ -144,6 +156,46 @@ async function startTickets() {
   return addresses.tickets !== undefined;
 }
 
+/** The same app without a word of ours: it registers nothing. */
+async function startQuery() {
+  const { SELF_REGISTRY: _, ...without } = env;
+  const taken = addresses['tickets-query'] && new URL(addresses['tickets-query']).port;
+  const child = startProgram(['apps/tickets/dist/app-only.js'], {
+    cwd: root,
+    env: { ...without, PORT: taken ?? env.TICKETS_QUERY_PORT ?? '3002' },
+    ready: /http:\/\/\S+/,
+  });
+  running['tickets-query'] = child;
+  addresses['tickets-query'] = await readyOrGone('tickets-query', child.ready);
+  return addresses['tickets-query'] !== undefined;
+}
+
+async function startRegistrar() {
+  const { port } = new URL(addresses['tickets-query']);
+  await mkdir(`${root}${policies}`, { recursive: true });
+  const policy = await readFile(root + samplePolicy, 'utf8');
+  await writeFile(
+    `${root}${policies}/tickets-query.yaml`,
+    policy.replace('ports: [3002]', `ports: [${port}]`),
+  );
+  const args = [
+    reg,
+    'registrar',
+    '--json',
+    '--name',
+    'dev',
+    '--policies',
+    policies,
+    '--registry',
+    addresses.registry,
+  ];
+  const child = startProgram(args, { cwd: root, env, ready: /^\{"registrar".*\}$/ });
+  running.registrar = child;
+  const origin = addresses['tickets-query'];
+  const there = child.ready.then(() => listed(origin, 'tickets-query'));
+  return (await readyOrGone('registrar', there)) !== undefined;
+}
+
 /** @returns what `ready` gives; undefined where the child ended before */
 async function readyOrGone(name, ready) {
   const gone = running[name].ended.then(() => undefined);
@@ -152,18 +204,18 @@ async function readyOrGone(name, ready) {
   return answer;
 }
 
-/** Waits until the registry lists the tickets that listen there. @returns their origin, or undefined: it never did */
-async function listed(origin) {
+/** Waits until the registry lists what listens there. @returns their origin, or undefined: it never did */
+async function listed(origin, name = 'tickets') {
   const end = performance.now() + listedWithinMs;
   while (performance.now() < end) {
-    const { instances = [] } = await fetch(`${addresses.registry}/v1/services/tickets`)
+    const { instances = [] } = await fetch(`${addresses.registry}/v1/services/${name}`)
       .then((response) => response.json())
       .catch(() => ({})); // a registry that died is told by `deaths`
     if (instances.some(({ endpoints }) => endpoints.some(({ url }) => url.startsWith(`${origin}/`))))
       return origin;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  console.error(`tickets at ${origin} did not register within ${listedWithinMs / 1_000} s`);
+  console.error(`${name} at ${origin} did not register within ${listedWithinMs / 1_000} s`);
   return undefined;
 }
 

@@ -20,6 +20,7 @@ const floors: Record<string, { readonly folder: string; readonly may: readonly s
   },
   '@reg/client': { folder: 'packages/client', may: [] },
   '@reg/gateway': { folder: 'packages/gateway', may: ['@reg/schema', 'express-jwt', 'undici'] },
+  '@reg/registrar': { folder: 'packages/registrar', may: ['@reg/schema', '@reg/client', 'yaml', 'zod'] },
   '@reg/cli': {
     folder: 'packages/cli',
     may: [
@@ -28,6 +29,7 @@ const floors: Record<string, { readonly folder: string; readonly may: readonly s
       '@reg/store-mongo',
       '@reg/client',
       '@reg/gateway',
+      '@reg/registrar',
       'commander',
       'jsonwebtoken',
     ],
@@ -114,6 +116,7 @@ test.each([
   ['packages/registry/src/http/x.ts', 'mongoose', 'schema, express and jsonwebtoken alone'],
   ['packages/client/src/x.ts', '@reg/schema', 'installs nothing else'],
   ['packages/gateway/src/stages/x.ts', 'node:http', 'never a transport'],
+  ['packages/registrar/src/x.ts', '@reg/registry', 'across the network'],
   ['apps/tickets/src/x.ts', '@reg/schema', 'only the client'],
 ])('lint says why %s may not import %s', async (path, imported, why) => {
   await using folder = await temporaryFolder();

@@ -30,6 +30,13 @@ test('the registry bench: register, renew, look up', async () => {
   }
 });
 
+test('the registrar bench: reconcile, and checks on one core', async () => {
+  const printed = await smoke('registrar');
+
+  expect(printed).toMatch(/^reconcile, p50 ms +[\d.]+/m);
+  expect(printed).toMatch(/^failed +0 /m);
+});
+
 test('the placement bench: in one process and across the network', async () => {
   const printed = await smoke('placement');
 

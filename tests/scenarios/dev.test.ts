@@ -67,7 +67,12 @@ async function pathWithPnpm(): Promise<string> {
 /** Free ones: the test of a second start takes the same again. */
 async function freePorts() {
   const [gateway, registry, tickets] = [await freePort(), await freePort(), await freePort()];
-  return { REG_GATEWAY_PORT: `${gateway}`, REG_REGISTRY_PORT: `${registry}`, TICKETS_PORT: `${tickets}` };
+  return {
+    REG_GATEWAY_PORT: `${gateway}`,
+    REG_REGISTRY_PORT: `${registry}`,
+    TICKETS_PORT: `${tickets}`,
+    TICKETS_QUERY_PORT: `${await freePort()}`,
+  };
 }
 
 /** In a group of its own: a signal to the group is what Ctrl-C on a terminal is. */
@@ -95,8 +100,9 @@ function processesIn(folder: string): string[] {
 }
 
 /** Runs the printed line as it stands, in a shell. */
-async function paste(dev: StartedProcess): Promise<string> {
-  const [line] = await dev.printed(/^curl .*$/m, ready);
+async function paste(dev: StartedProcess, path = '/tickets'): Promise<string> {
+  const [printed] = await dev.printed(/^curl .*$/m, ready);
+  const line = printed.replace(/\/tickets$/, path);
   return (await run(['bash', '-c', line.replace('curl', 'curl --silent --show-error --include')])).stdout;
 }
 
@@ -108,6 +114,7 @@ test('starts; its curl line works; a change is built and restarted; Ctrl-C leave
   {
     await using dev = await startDev(folder.path, ports);
     expect(await paste(dev)).toMatch(/^HTTP\/1.1 200[\s\S]*\[\{"id"/);
+    expect(await paste(dev, '/tickets-query')).toMatch(/^HTTP\/1.1 200[\s\S]*\[\{"id"/); // as the registrar lists it
 
     const source = await readFile(app, 'utf8');
     await writeFile(app, source.replace("'X-Served-By', `", "'X-Served-By', `edited-"));
@@ -180,7 +187,12 @@ test.skipIf(skipWithout('a mongod', hasMongod))(
 test('a port in use is one line that names the port, exit 1, and nothing is left', async () => {
   await using folder = await temporaryFolder();
   await copyRepo(folder.path);
-  for (const name of ['REG_GATEWAY_PORT', 'REG_REGISTRY_PORT', 'TICKETS_PORT'] as const) {
+  for (const name of [
+    'REG_GATEWAY_PORT',
+    'REG_REGISTRY_PORT',
+    'TICKETS_PORT',
+    'TICKETS_QUERY_PORT',
+  ] as const) {
     const ports = await freePorts();
     const holder = createServer().listen(Number(ports[name]), '127.0.0.1');
     await once(holder, 'listening');

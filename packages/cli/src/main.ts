@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { addInstanceCommands } from './command-line/instances.ts';
+import { addRegistrarCommands } from './command-line/registrar.ts';
 import { addRunCommand } from './command-line/run.ts';
 import { addSystemdCommands } from './command-line/systemd.ts';
 import type { ConfigOptions } from './commands/config.ts';
@@ -111,6 +112,7 @@ up.addOption(
   .action(async (options: UpOptions) => (await import('./commands/up.ts')).up(options));
 
 addInstanceCommands(program);
+addRegistrarCommands(program);
 addRunCommand(program);
 addSystemdCommands(program);
 

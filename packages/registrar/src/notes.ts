@@ -1,0 +1,70 @@
+// What the registrar saw and did that changes nothing in the registry: said to its history, some at a time. A
+// registry that keeps no history loses nothing else by it.
+import { isRegError, operationPath } from '@reg/schema';
+import { reasonText } from './reason-text.ts';
+import type { RegistryCaller } from './registry-access.ts';
+
+interface Note {
+  readonly service: string;
+  readonly instanceId?: string | undefined;
+  /** `check-failing`, `scaled-up`. */
+  readonly event: string;
+  readonly text: string;
+  readonly data?: Readonly<Record<string, string | number | boolean>> | undefined;
+}
+
+export interface Notes {
+  add(note: Note): void;
+  close(): Promise<void>;
+}
+
+const gatherMs = 200;
+const atOnce = 100;
+/** The latest are kept while the registry is away. */
+const mostWaiting = 1_000;
+const againMs = 5_000;
+const maxTextCharacters = 500;
+
+export function createNotes(caller: RegistryCaller, log: (line: string) => void): Notes {
+  let waiting: Note[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let told: string | undefined;
+  let closed = false;
+
+  async function send(): Promise<void> {
+    timer = undefined;
+    const some = waiting.slice(0, atOnce);
+    if (some.length === 0) return;
+    try {
+      await caller.ask({ method: 'POST', path: operationPath('addNotes'), body: { notes: some } });
+      waiting = waiting.slice(some.length);
+      told = undefined;
+    } catch (error) {
+      // Away, it may come back; whatever else it says, it would say again.
+      if (isRegError(error) && !error.retryable) waiting = waiting.slice(some.length);
+      const message =
+        isRegError(error) && error.code === 'not_found' ? 'this registry keeps none' : String(error);
+      if (told !== message) log(`history: ${message}: what is noted is in this log alone`);
+      told = message;
+      return plan(againMs);
+    }
+    plan(gatherMs);
+  }
+
+  function plan(inMs: number): void {
+    if (!closed && waiting.length > 0) timer ??= setTimeout(send, inMs);
+  }
+
+  return {
+    add(note) {
+      waiting.push({ ...note, text: reasonText(note.text, maxTextCharacters) });
+      if (waiting.length > mostWaiting) waiting.shift();
+      plan(gatherMs);
+    },
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      if (told === undefined) await send();
+    },
+  };
+}
