@@ -172,10 +172,11 @@ test.skipIf(skipWithout('a mongod', hasMongod))(
       } as never);
       expect(await paste(dev)).toMatch(/^HTTP\/1.1 200[\s\S]*"T-9","title":"by hand"/);
       const services = client.db('reg').collection('services');
-      expect(await services.findOne()).toMatchObject({ name: 'tickets', url: '/tickets' });
+      expect(await services.findOne({ name: 'tickets' })).toMatchObject({ url: '/tickets' });
       dev.kill('SIGINT');
       expect(await dev.ended).toEqual({ code: 0, signal: null });
-      expect(await services.countDocuments()).toBe(0);
+      // What the registrar listed has a lease: whoever opens the database next ends it, or the registrar goes on with it.
+      expect(await services.distinct('name')).not.toContain('tickets');
     } finally {
       await client.close();
     }

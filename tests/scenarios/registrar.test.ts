@@ -117,11 +117,12 @@ test('what others registered is left alone, though its port fails', async () => 
   await using registrar = await startRegistrar(here.registry.url, here.policies.path);
   await using _mine = await startPlainApp(mine);
   await using app = await startPlainApp(its);
+  const says = (change: string) => (lines: readonly string[]) =>
+    lines.some((line) => line.startsWith(`plain 127.0.0.1-${its} ${change}`));
   await eventually(here.listed, (all) => all.length === 2, soon);
+  await eventually(registrar.log, says('starting -> passing'), soon);
   await app.setHealth(500);
-  await eventually(registrar.log, (lines) =>
-    lines.some((line) => line.startsWith(`plain 127.0.0.1-${its} passing -> failing`)),
-  );
+  await eventually(registrar.log, says('passing -> failing'), soon);
   app.kill('SIGKILL');
   await app.ended;
   (await startPlainApp(its)).kill('SIGKILL'); // and one comes and goes
