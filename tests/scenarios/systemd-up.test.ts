@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { skipWithout } from '../support/part.ts';
-import { root } from '../support/stack.ts';
+import { startPlainApp } from '../support/registrar.ts';
+import { listed, root } from '../support/stack.ts';
 import { hasSystemd, startUserSystemd, type UserSystemd } from '../support/systemd.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -32,9 +33,11 @@ const withoutThese = [
   ...['ProtectProc=default', 'PrivateDevices=no', 'DynamicUser=no'],
 ].join('\n');
 
+const programsIn = (folder: string) => join(folder, 'programs');
+
 /** As the README says it, on free ports. */
 async function install(systemd: UserSystemd, folder: string, sockets: boolean): Promise<Installed> {
-  const programs = join(folder, 'programs');
+  const programs = programsIn(folder);
   await mkdir(programs);
   await symlink(process.execPath, join(programs, 'node'));
   await symlink(`${root}packages/cli/bin/reg.js`, join(programs, 'reg'));
@@ -122,5 +125,40 @@ withSystemd(
     expect((await fetch(registry)).status).toBe(200);
     await systemd.systemctl('stop', 'reg.service');
     expect(await property(systemd, 'Result')).toBe('success');
+  },
+);
+
+withSystemd(
+  'the registrar, by its unit, lists what listens and passes; stopped it leaves it listed',
+  async () => {
+    await using folder = await temporaryFolder();
+    await using systemd = await startUserSystemd();
+    const { origin: registry } = new URL((await install(systemd, folder.path, false)).registry);
+    const port = await freePort();
+    const unit = 'reg-registrar.service';
+    const settings = join(systemd.configFolder, 'reg');
+    await copyFile(`${root}deploy/systemd/${unit}`, join(systemd.unitFolder, unit));
+    await dropIn(systemd, unit, `[Service]\n${withoutThese}\n`);
+    await writeFile(
+      join(settings, 'reg-registrar.env'),
+      `PATH=${programsIn(folder.path)}:/usr/bin:/bin\nREG_REGISTRY=${registry}\n`,
+    );
+    await mkdir(join(settings, 'policies'));
+    await writeFile(
+      join(settings, 'policies', 'plain.yaml'),
+      `url: /plain\nauthorizedRoles: []\nruns: { ports: [${port}] }\nchecks: [{ type: http }]\nchecking: { intervalMs: 300 }\n`,
+    );
+    await systemd.systemctl('daemon-reload');
+    await systemd.systemctl('start', 'reg.service', unit);
+    await using _app = await startPlainApp(port);
+    const [instance] = await eventually(
+      () => listed(registry, 'plain'),
+      (all) => all.length === 1,
+      { withinMs: 30_000 },
+    );
+    expect(instance).toMatchObject({ state: 'up', owner: expect.stringMatching(/^registrar:/) });
+    await systemd.systemctl('stop', unit);
+    expect(await systemd.systemctl('show', '--property=Result', '--value', unit)).toBe('success');
+    expect(await listed(registry, 'plain')).toHaveLength(1);
   },
 );
