@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { count } from './tests/support/size.ts';
+
+/** Whole sizes (`test:full`): 100,000 instances, or 10,000 writes one after the other, take a database minutes. */
+const testTimeout = count({ reduced: 30_000, whole: 900_000 });
 
 const reporters = ['default', './tests/support/closing-line.ts'];
 
@@ -11,7 +15,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/{src,scripts}/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/*.test.ts'],
-          testTimeout: 30_000,
+          testTimeout,
         },
       },
       {
