@@ -12,6 +12,7 @@ import type { Connection } from './connection.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { FailedAttempt } from './may-retry.ts';
 import type { RequestBody } from './request-body.ts';
+import { type Answering, nextLook, unwatchSilence, watchSilence } from './silence.ts';
 
 export interface Answer {
   readonly kind: 'answer';
@@ -49,7 +50,10 @@ const maxEarlyBytes = 64 * 1024;
 
 const timeoutCodes = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT']);
 
-export class Attempt implements Body {
+export class Attempt implements Body, Answering {
+  readonly idleMs: number;
+  heardAt = 0;
+  isPaused = false;
   readonly result: Promise<Answer | Failure>;
   #settle: (result: Answer | Failure) => void = () => undefined;
   readonly #pool: ConnectionPool;
@@ -75,6 +79,7 @@ export class Attempt implements Body {
       this.#settle = resolve;
     });
     this.#method = method;
+    this.idleMs = idleMs ?? 0;
     this.#pool = pool;
     this.#connection = pool.take(fresh);
     this.#body = body;
@@ -83,7 +88,7 @@ export class Attempt implements Body {
       if (this.#cancelled) pool.drop(this.#connection);
       else
         this.#connection.dispatch(
-          { method, path, headers, body: sent, headersTimeout: timeoutMs, bodyTimeout: idleMs ?? 0 },
+          { method, path, headers, body: sent, headersTimeout: timeoutMs, bodyTimeout: 0 },
           this,
         );
     };
@@ -121,19 +126,21 @@ export class Attempt implements Body {
     }
     this.#state = 'answering';
     this.#resume = resume;
+    if (this.idleMs > 0) watchSilence(this);
     this.#settle({ kind: 'answer', status, headers, body: this });
     return true;
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#sink) return this.#sink.chunk(chunk);
-    this.#early.push(chunk);
-    this.#earlyBytes += chunk.length;
-    return this.#earlyBytes < maxEarlyBytes;
+    const more = this.#take(chunk);
+    this.heardAt = nextLook();
+    this.isPaused = !more;
+    return more;
   }
 
   onComplete(trailers: readonly (Buffer | string)[] | null): void {
     this.#state = 'done';
+    unwatchSilence(this);
     this.#trailers = trailers?.map(fieldText) ?? [];
     this.#pool.give(this.#connection);
     if (!this.#bodyless) this.#sink?.end(this.#trailers);
@@ -142,6 +149,7 @@ export class Attempt implements Body {
   onError(error: Error): void {
     const state = this.#state;
     this.#state = 'done';
+    unwatchSilence(this);
     this.#pool.drop(this.#connection);
     if (state !== 'answering') {
       this.#settle(this.#failureOf(state === 'connecting' ? 'nothing' : this.#reached(), error));
@@ -170,7 +178,14 @@ export class Attempt implements Body {
   }
 
   resume(): void {
-    if (this.#state === 'answering') this.#resume?.();
+    if (this.#state !== 'answering') return;
+    this.isPaused = false;
+    this.#resume?.();
+  }
+
+  /** What `silence.ts` calls. */
+  standsStill(): void {
+    this.#abort?.(new Error(`nothing of its answer came for ${this.idleMs} ms`));
   }
 
   /** The client left: the upstream need not go on. */
@@ -181,6 +196,13 @@ export class Attempt implements Body {
   /** Its time is over: a failure, where it has no answer yet. */
   expire(): void {
     this.#end(Object.assign(new Error('no answer in time'), { code: 'UND_ERR_HEADERS_TIMEOUT' }));
+  }
+
+  #take(chunk: Buffer): boolean {
+    if (this.#sink) return this.#sink.chunk(chunk);
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.length;
+    return this.#earlyBytes < maxEarlyBytes;
   }
 
   #end(cause: Error): void {
