@@ -63,7 +63,7 @@ export interface GatewayResponse {
   flush(): void;
   /** @returns false: wait for `drained` */
   write(chunk: Uint8Array): boolean;
-  end(chunk?: string): void;
+  end(last?: string | Uint8Array): void;
   /** Go out with the end, where the answer is chunked; else nobody could tell them from a body. */
   trailers(fields: RawHeaders): void;
   /** Breaks the connection, so that the client never takes what it has for a complete answer. */

@@ -21,7 +21,7 @@ export function respond(
   }
   if (outcome.kind === 'own') {
     const headers = ['Content-Type', 'application/json', 'Cache-Control', 'no-store'];
-    sendText(exchange, 200, outcome.text, headers);
+    sendWhole(exchange, 200, headers, outcome.text);
     return Promise.resolve();
   }
   if (outcome.kind === 'merged') {
@@ -29,7 +29,7 @@ export function respond(
     return Promise.resolve();
   }
   if (outcome.kind === 'whole') {
-    sendWhole(exchange, outcome);
+    sendWhole(exchange, outcome.status, [...outcome.headers, ...mark(exchange)], outcome.content);
     return Promise.resolve();
   }
   return sendAnswer(exchange, outcome);
@@ -37,16 +37,13 @@ export function respond(
 
 function sendProblem(exchange: Exchange, { code, detail, headers = [] }: Refusal): void {
   const problem = toProblem(regError(code, detail), exchange.requestId);
-  sendText(exchange, problem.status, JSON.stringify(problem), [
-    'Content-Type',
-    'application/problem+json',
-    ...headers,
-  ]);
+  const all = ['Content-Type', 'application/problem+json', ...headers];
+  sendWhole(exchange, problem.status, all, JSON.stringify(problem));
 }
 
 /** Made of several answers, so none of their fields (ETag, Set-Cookie, Cache-Control) holds for it. */
 function sendMerged(exchange: Exchange, { text, partial }: Merged): void {
-  sendText(exchange, 200, text, [
+  const headers = [
     'Content-Type',
     'application/json',
     'Cache-Control',
@@ -54,7 +51,8 @@ function sendMerged(exchange: Exchange, { text, partial }: Merged): void {
     ...(partial === undefined ? [] : ['X-Reg-Partial', partial]),
     ...mark(exchange),
     ...(exchange.upstream?.notice ?? []),
-  ]);
+  ];
+  sendWhole(exchange, 200, headers, text);
 }
 
 /** That a fallback answers, and which. */
@@ -62,7 +60,8 @@ function mark({ degraded }: Exchange): RawHeaders {
   return degraded === undefined ? [] : ['X-Reg-Degraded', degraded];
 }
 
-function sendWhole(exchange: Exchange, { status, headers, content }: WholeAnswer): void {
+/** What the gateway has whole: of its own making, or kept. */
+function sendWhole(exchange: Exchange, status: number, headers: RawHeaders, content: string | Buffer): void {
   const { request, response, requestId } = exchange;
   if (response.gone) {
     exchange.aborted = true;
@@ -71,32 +70,15 @@ function sendWhole(exchange: Exchange, { status, headers, content }: WholeAnswer
   exchange.status = status;
   response.listener = undefined;
   const isBodiless = status === 204 || status === 304;
-  const length = isBodiless ? [] : ['Content-Length', String(content.byteLength)];
-  response.head(status, [...headers, ...length, ...mark(exchange), 'X-Request-Id', requestId]);
-  if (!isBodiless && request.method !== 'HEAD') {
-    exchange.bytes = content.byteLength;
-    response.write(content);
-  }
-  response.end();
-}
-
-/** What is of the gateway's own making. */
-function sendText(exchange: Exchange, status: number, text: string, headers: RawHeaders): void {
-  const { request, response, requestId } = exchange;
-  if (response.gone) {
-    exchange.aborted = true;
-    return;
-  }
-  exchange.status = status;
-  response.listener = undefined;
-  const length = String(Buffer.byteLength(text));
-  response.head(status, [...headers, 'Content-Length', length, 'X-Request-Id', requestId]);
-  if (request.method === 'HEAD') {
+  const bytes = Buffer.byteLength(content);
+  const length = isBodiless ? [] : ['Content-Length', String(bytes)];
+  response.head(status, [...headers, ...length, 'X-Request-Id', requestId]);
+  if (isBodiless || request.method === 'HEAD') {
     response.end();
     return;
   }
-  exchange.bytes = Buffer.byteLength(text);
-  response.end(text);
+  exchange.bytes = bytes;
+  response.end(content);
 }
 
 function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): Promise<void> {

@@ -100,10 +100,10 @@ export class NodeResponse implements GatewayResponse {
     this.#held = undefined;
   }
 
-  end(text?: string): void {
+  end(given?: string | Uint8Array): void {
     if (this.gone) return;
-    const last = text ?? this.#held;
-    const encoding = text === undefined ? 'latin1' : 'utf8';
+    const last = given ?? this.#held;
+    const encoding = given === undefined ? 'latin1' : 'utf8';
     this.#held = undefined;
     if (this.#message.complete) {
       this.#response.end(last, encoding);
@@ -117,7 +117,7 @@ export class NodeResponse implements GatewayResponse {
     }
     if (last === undefined) this.#response.flushHeaders();
     else this.#response.write(last, encoding);
-    this.#readUnwanted(text !== undefined);
+    this.#readUnwanted(given !== undefined);
   }
 
   abort(): void {
