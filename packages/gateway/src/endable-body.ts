@@ -1,11 +1,14 @@
-// A body that we may end before it ends by itself: an endless stream, when the gateway closes.
+// A body that we may end before it ends by itself: an endless stream when the gateway closes, or one whose time
+// is over.
 import type { Body, BodySink } from './exchange.ts';
+import type { RawHeaders } from './headers/raw-headers.ts';
 
 export class EndableBody implements Body, BodySink {
   readonly #body: Body;
   readonly #ended: () => void;
   #sink: BodySink | undefined;
   #isOver = false;
+  #error: Error | undefined;
 
   /** @param ended told once, whatever ended it */
   constructor(body: Body, ended: () => void) {
@@ -13,18 +16,20 @@ export class EndableBody implements Body, BodySink {
     this.#ended = ended;
   }
 
-  /** To its reader it came to its end; to its writer the reader left. */
-  endNow(): void {
+  /** To its reader it came to its end, or broke off with `error`; to its writer the reader left. */
+  endNow(error?: Error): void {
     if (this.#isOver) return;
     this.#body.cancel();
-    this.end();
+    if (error) this.fail(error);
+    else this.end();
   }
 
   // What its reader calls.
 
   start(sink: BodySink): void {
     if (this.#isOver) {
-      sink.end();
+      if (this.#error) sink.fail(this.#error);
+      else sink.end();
       return;
     }
     this.#sink = sink;
@@ -46,11 +51,12 @@ export class EndableBody implements Body, BodySink {
     return this.#sink?.chunk(data) ?? true;
   }
 
-  end(): void {
-    this.#over()?.end();
+  end(trailers?: RawHeaders): void {
+    this.#over()?.end(trailers);
   }
 
   fail(error: Error): void {
+    this.#error = error;
     this.#over()?.fail(error);
   }
 

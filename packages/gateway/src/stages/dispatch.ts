@@ -5,7 +5,7 @@ import type { Accepted, Exchange } from '../exchange.ts';
 import { type Choice, methodClass, type Route } from '../routes/route.ts';
 import { pickInstance } from '../selectors/round-robin.ts';
 import type { Answer, Attempt, Failure } from '../upstreams/attempt.ts';
-import { LimitedBody } from '../upstreams/limited-body.ts';
+import { limitedBody } from '../upstreams/limited-body.ts';
 import { mayRetry } from '../upstreams/may-retry.ts';
 import { RequestBody } from '../upstreams/request-body.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
@@ -83,7 +83,7 @@ export async function dispatch(
           ends ? timeoutMs : undefined,
         );
     if (result.kind === 'answer' && ends) {
-      return { ...result, body: new LimitedBody(result.body, Math.max(1, endsAt - now())) };
+      return { ...result, body: limitedBody(result.body, Math.max(1, endsAt - now())) };
     }
     if (result.kind !== 'failure') return result;
     if (isRegError(result.cause)) throw result.cause; // the request's own fault, its body's: nothing to learn

@@ -12,7 +12,7 @@ import type { Connection } from './connection.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { FailedAttempt } from './may-retry.ts';
 import type { RequestBody } from './request-body.ts';
-import { type Answering, nextLook, unwatchSilence, watchSilence } from './silence.ts';
+import { type Answering, looksSoFar, unwatchSilence, watchSilence } from './silence.ts';
 
 export interface Answer {
   readonly kind: 'answer';
@@ -133,7 +133,7 @@ export class Attempt implements Body, Answering {
 
   onData(chunk: Buffer): boolean {
     const more = this.#take(chunk);
-    this.heardAt = nextLook();
+    this.heardAt = looksSoFar();
     this.isPaused = !more;
     return more;
   }

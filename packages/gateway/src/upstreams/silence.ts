@@ -4,7 +4,7 @@
 export interface Answering {
   /** How long nothing of it may come. */
   readonly idleMs: number;
-  /** At which look something of it came last. */
+  /** Something of it came last after so many looks. */
   heardAt: number;
   /** Its reader asked for no more at the moment. */
   isPaused: boolean;
@@ -16,8 +16,8 @@ const answering = new Set<Answering>();
 let timer: NodeJS.Timeout | undefined;
 let looks = 0;
 
-/** The number of the look that comes next: cheaper than a clock for whoever is heard all the time. */
-export const nextLook = () => looks;
+/** A clock of its own, cheaper than any other for whoever is heard all the time. */
+export const looksSoFar = () => looks;
 
 export function watchSilence(answer: Answering): void {
   answer.heardAt = looks;
