@@ -1,6 +1,6 @@
 // What was said of late of how loaded each service is: in memory, for as long as it holds. Nothing here decides
 // what is high.
-import { type LoadReport, regError, type ServiceLoad } from '@reg/schema';
+import { type LoadFigures, type LoadReport, regError, type ServiceLoad } from '@reg/schema';
 
 /** Gateways say so each second. */
 const gatewayHoldsMs = 5_000;
@@ -9,20 +9,13 @@ const toldHoldsMs = 60_000;
 /** Of each kind, for one service. */
 const sayersAtMost = 1_000;
 
-interface Figures {
-  readonly inFlight: number;
-  readonly p99Ms: number;
-  readonly refusalsPerSecond: number;
-  readonly requestsPerSecond: number;
-}
-
 type Told = NonNullable<ServiceLoad['told']>;
 
 type Until<Said> = Map<string, Said & { readonly until: number }>;
 
 interface Sayings {
-  readonly gateways: Until<Figures>;
-  readonly instances: Until<Figures>;
+  readonly gateways: Until<LoadFigures>;
+  readonly instances: Until<LoadFigures>;
   /** By the instance that speaks for itself; `''`: whoever speaks for the service. */
   readonly told: Until<Told>;
 }
@@ -85,7 +78,7 @@ export function createLoads(): Loads {
   };
 }
 
-const nothing: Figures = { inFlight: 0, p99Ms: 0, refusalsPerSecond: 0, requestsPerSecond: 0 };
+const nothing: LoadFigures = { inFlight: 0, p99Ms: 0, refusalsPerSecond: 0, requestsPerSecond: 0 };
 
 function keep<Said>(sayings: Until<Said>, who: string, said: Said & { until: number }, now: number): void {
   if (!sayings.has(who) && sayings.size >= sayersAtMost) {
@@ -111,7 +104,7 @@ function loudest(told: readonly Told[]): Told | undefined {
 }
 
 /** Requests add up; the slowest says how slow it is. */
-function together(figures: readonly Figures[]): Figures {
+function together(figures: readonly LoadFigures[]): LoadFigures {
   return figures.reduce(
     (sum, one) => ({
       inFlight: sum.inFlight + one.inFlight,
@@ -124,7 +117,7 @@ function together(figures: readonly Figures[]): Figures {
 }
 
 /** A gateway's requests are the instances', too: they must not count twice. */
-function larger(one: Figures, other: Figures): Figures {
+function larger(one: LoadFigures, other: LoadFigures): LoadFigures {
   return {
     inFlight: Math.max(one.inFlight, other.inFlight),
     p99Ms: Math.max(one.p99Ms, other.p99Ms),

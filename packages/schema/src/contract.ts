@@ -184,7 +184,7 @@ const shapes = {
     reply: position,
   },
   reportLoad: {
-    parameters: z.strictObject({ service: serviceName }),
+    parameters: servicePath,
     query: nothing,
     body: loadReport,
     reply: nothing,

@@ -32,7 +32,13 @@ export {
 } from './history.ts';
 export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
 export { defaultLeaseMs, generation, type LeaseSetting, type LoopLoad, leaseSetting } from './lease.ts';
-export { type LoadReport, loadReport, type MeasuredLoad, type ServiceLoad } from './load.ts';
+export {
+  type LoadFigures,
+  type LoadReport,
+  loadReport,
+  type MeasuredLoad,
+  type ServiceLoad,
+} from './load.ts';
 export { gatewayId, instanceId, role, runId, serviceName, tag } from './names.ts';
 export { type OpenapiDocument, openapi } from './openapi.ts';
 export {

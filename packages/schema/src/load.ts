@@ -67,13 +67,13 @@ export const serviceLoad = z.strictObject({
 
 export type LoadReport = z.infer<typeof loadReport>;
 export type ServiceLoad = z.infer<typeof serviceLoad>;
+
+/** What is measured of a service. */
+export type LoadFigures = Pick<ServiceLoad, 'inFlight' | 'p99Ms' | 'refusalsPerSecond' | 'requestsPerSecond'>;
+
 /** What a gateway measured of one service. */
-export interface MeasuredLoad {
+export interface MeasuredLoad extends Readonly<LoadFigures> {
   readonly service: string;
-  readonly inFlight: number;
-  readonly p99Ms: number;
-  readonly refusalsPerSecond: number;
-  readonly requestsPerSecond: number;
   /** Its policy says how it is scaled: somebody waits for the figures. */
   readonly isScaled: boolean;
 }

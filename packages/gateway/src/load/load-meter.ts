@@ -1,16 +1,10 @@
 // What one service has to do, as this gateway sees it: requests under way, and of the last seconds how many there
 // were, how long they took and how many were refused. A ring of seconds; counting allocates nothing.
+import type { LoadFigures } from '@reg/schema';
 import { bucketCount, bucketOf, quantileMs } from './histogram.ts';
 
 /** Rates and the p99 are of so many whole seconds. */
 export const secondsKept = 5;
-
-export interface Figures {
-  readonly inFlight: number;
-  readonly p99Ms: number;
-  readonly refusalsPerSecond: number;
-  readonly requestsPerSecond: number;
-}
 
 export class LoadMeter {
   /** Sent to an instance, or looking for one, and not over yet. */
@@ -56,7 +50,7 @@ export class LoadMeter {
   }
 
   /** After a tick the present second has just begun: it counts for nothing yet. */
-  figures(): Figures {
+  figures(): LoadFigures {
     this.#sum.fill(0);
     for (const [at, count] of this.#answers.entries()) {
       const bucket = at % bucketCount;

@@ -1,6 +1,6 @@
 // The meters of all services, and who is told what they say: each second those with something to do; those that are
 // only waited for, since a policy scales them, every few seconds, so that nobody takes silence for calm.
-import type { Catalog, MeasuredLoad } from '@reg/schema';
+import type { Catalog, LoadFigures, MeasuredLoad } from '@reg/schema';
 import type { RouteTable } from '../routes/route-table.ts';
 import { LoadMeter } from './load-meter.ts';
 
@@ -60,4 +60,4 @@ export function startLoadMeters(catalog: Catalog, table: () => RouteTable | unde
   return { of, close: () => clearInterval(timer) };
 }
 
-const calm = { inFlight: 0, p99Ms: 0, refusalsPerSecond: 0, requestsPerSecond: 0 };
+const calm: LoadFigures = { inFlight: 0, p99Ms: 0, refusalsPerSecond: 0, requestsPerSecond: 0 };
