@@ -1,9 +1,9 @@
 // Who asks, and from where. Behind a gateway every socket is the gateway's own: what it says of its client counts
 // where it proves to be the gateway of this process, or an operator's.
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { type Asker, bytesOf } from './credentials.ts';
+import { type Asker, bytesOf, digestOf } from './credentials.ts';
 
 export interface Caller extends Asker {
   /** An address; undefined: not known. */
@@ -32,8 +32,4 @@ export function createCallerAddress(
 function plainAddress(address: string | undefined): string | undefined {
   if (address?.startsWith('::ffff:') && address.includes('.')) return address.slice('::ffff:'.length);
   return address?.replace(/%.*$/s, '');
-}
-
-function digestOf(secret: string | Buffer): Buffer {
-  return createHash('sha256').update(secret).digest();
 }

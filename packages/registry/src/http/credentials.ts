@@ -95,6 +95,6 @@ export function bytesOf(token: string): Buffer {
 }
 
 /** Digests are of one length, so the comparison tells nothing, not even that of the secret. */
-function digestOf(bytes: Buffer): Buffer {
-  return createHash('sha256').update(bytes).digest();
+export function digestOf(secret: string | Buffer): Buffer {
+  return createHash('sha256').update(secret).digest();
 }
