@@ -1,6 +1,7 @@
 // The recent history, in memory. Watchers read it at their own pace and hold no queue of their own: who
 // falls behind what is kept is told so (`compacted`).
 import { type ChangeSet, formatPosition, type Position, regError } from '@reg/schema';
+import { firstWhere } from './first-where.ts';
 
 export interface ChangeLog {
   append(changeSet: ChangeSet): void;
@@ -27,18 +28,6 @@ export function createChangeLog(start: Position, { capacity = 10_000 } = {}): Ch
     wake.clear();
   }
 
-  /** Index of the first one kept after `revision`; revisions have gaps, so it is searched by halves. */
-  function firstAfter(revision: number): number {
-    let low = 0;
-    let high = kept.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((kept[middle]?.revision ?? 0) <= revision) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
   function checkKept(after: Position): void {
     if (after.epoch === epoch && after.revision >= compactedUpTo) return;
     throw regError('compacted', `${formatPosition(after)} can not be followed any more: take a snapshot`);
@@ -60,7 +49,7 @@ export function createChangeLog(start: Position, { capacity = 10_000 } = {}): Ch
     let seen = after.revision;
     while (!signal.aborted && !closed) {
       checkKept({ epoch: after.epoch, revision: seen });
-      const next = kept[firstAfter(seen)];
+      const next = kept[firstWhere(kept, ({ revision }) => revision > seen)];
       if (next === undefined) {
         await nextAppend(signal);
         continue;

@@ -13,6 +13,7 @@ import {
   regError,
   type ServiceDefinition,
 } from '@reg/schema';
+import { firstWhere } from './first-where.ts';
 
 /** Who asked for something, and from where; what is left out is not known. */
 export interface Origin {
@@ -142,7 +143,11 @@ export function createHistory(
       if (after && after.revision < changes.droppedUpTo())
         throw regError('compacted', 'what came next is not kept any more: read without after');
       const rings = [changes.all(), notes.all()].map((kept) => {
-        const from = after ? firstAfter(kept, after) : service === undefined ? -limit : 0;
+        const from = after
+          ? firstWhere(kept, (one) => isAfter(one, after))
+          : service === undefined
+            ? -limit
+            : 0;
         return kept.slice(from);
       });
       const found = rings
@@ -214,19 +219,6 @@ const placeOf = ({ revision, index }: PlacedEntry) => `${revision}.${index}`;
 
 function inOrder(one: PlacedEntry, other: PlacedEntry): number {
   return one.revision - other.revision || one.index - other.index;
-}
-
-/** Found by halves. */
-function firstAfter(kept: readonly PlacedEntry[], after: HistoryCursor): number {
-  let low = 0;
-  let high = kept.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const one = kept[middle];
-    if (one && !isAfter(one, after)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function isAfter({ revision, index, entry }: PlacedEntry, after: HistoryCursor): boolean {
