@@ -12,7 +12,7 @@ export {
   type PlacedEntry,
   placedEntry,
 } from './history.ts';
-export { buryLease, type Lease, leaseOf, type RunName } from './lease.ts';
+export { buryLease, goneBy, type Lease, leaseOf, type RunName } from './lease.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export type { PathMove } from './move-path.ts';
 export {

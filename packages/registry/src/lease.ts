@@ -100,7 +100,19 @@ export function renewedUntil({ leaseMs }: Lease, now: number): number | null {
   return leaseMs === null ? null : now + leaseMs;
 }
 
-/** What stays of a lease when its instance goes. Expiry and an operator's force do not end the run. */
+/** A change by which an instance goes. */
+interface Ending {
+  readonly kind: 'instance-unregistered' | 'instance-expired';
+  readonly force?: boolean | undefined;
+}
+
+/** Expiry and an operator's force do not end the run. */
+export function goneBy({ kind, force }: Ending, at: number): Gone {
+  const expired = kind === 'instance-expired';
+  return { at, ended: !expired && !force, expired };
+}
+
+/** What stays of a lease when its instance goes. */
 export function buryLease(lease: Lease, gone: Gone): Lease {
   return {
     ...lease,

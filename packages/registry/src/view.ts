@@ -11,7 +11,7 @@ import {
   slug,
 } from '@reg/schema';
 import { canonicalPath } from './canonical-path.ts';
-import { buryLease, type Gone, type Lease, leaseOf } from './lease.ts';
+import { buryLease, type Gone, goneBy, type Lease, leaseOf } from './lease.ts';
 import { type InstanceKey, instanceKey, type Renewal, type View } from './store.ts';
 
 const tombstoneMs = 24 * 3_600_000;
@@ -157,10 +157,8 @@ export function createView(start: Position): MutableView {
         services.get(change.service)?.instances.set(change.instance.instanceId, change.instance);
         break;
       case 'instance-unregistered':
-        bury(change.service, change.instanceId, { at, ended: !change.force, expired: false });
-        break;
       case 'instance-expired':
-        bury(change.service, change.instanceId, { at, ended: false, expired: true });
+        bury(change.service, change.instanceId, goneBy(change, at));
     }
   }
 

@@ -3,6 +3,7 @@
 import {
   createView,
   differingFields,
+  goneBy,
   type InstanceKey,
   instanceKey,
   type KeptState,
@@ -156,7 +157,6 @@ function buriedLease({
   kind,
   force,
 }: TombstoneDocument): Lease {
-  const expired = kind === 'instance-expired';
   return {
     runId,
     ...(registrant !== undefined && { registrant }),
@@ -164,6 +164,6 @@ function buriedLease({
     supersededRuns,
     leaseMs,
     expiresAt: null,
-    gone: { at: goneAt.getTime(), ended: !expired && !force, expired },
+    gone: goneBy({ kind, force }, goneAt.getTime()),
   };
 }

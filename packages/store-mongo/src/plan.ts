@@ -4,6 +4,7 @@ import {
   buryLease,
   canonicalPath,
   differingFields,
+  goneBy,
   instanceKey,
   leaseOf,
   type Origin,
@@ -117,12 +118,8 @@ export function planWrite(
     const before = known.documentOf(key);
     if (!lease || !before) throw new TypeError(`the instance ${instanceId} is not listed`);
     const force = kind === 'instance-unregistered' && change.force;
-    const expired = kind === 'instance-expired';
-    const { runId, registrant, supersededRuns, leaseMs } = buryLease(lease, {
-      at,
-      ended: !expired && !force,
-      expired,
-    });
+    const gone = goneBy(change, at);
+    const { runId, registrant, supersededRuns, leaseMs } = buryLease(lease, gone);
     const tombstone: TombstoneDocument = {
       _id: documentId(service, instanceId),
       service,
@@ -138,7 +135,7 @@ export function planWrite(
       goneAt: new Date(at),
       write,
     };
-    const overdueMs = expired ? (leaseMs ?? undefined) : undefined;
+    const overdueMs = gone.expired ? (leaseMs ?? undefined) : undefined;
     return [
       { kind: 'end-lease', id: idText(before.id), overdueMs },
       { kind: 'delete-instance', before },
