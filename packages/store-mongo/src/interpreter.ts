@@ -99,6 +99,10 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
   function removeWhereEmpty(service: string): void {
     const left = view.services.get(service);
     if (!left || left.instances.size > 0 || outlivesInstances(left.definition)) return;
+    remove(service);
+  }
+
+  function remove(service: string): void {
     say({ kind: 'service-removed', service });
     leftDefinitions.push(service);
   }
@@ -195,10 +199,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       wait(id, read);
       return undefined; // listed, as is written down
     }
-    for (const holder of claim.giveWay) {
-      say({ kind: 'service-removed', service: holder });
-      leftDefinitions.push(holder);
-    }
+    for (const holder of claim.giveWay) remove(holder);
     const defined = { ...definition, ...settingsOf(service?.definition) };
     say({ kind: 'service-updated', service: defined });
     undefinedServices.push(defined);

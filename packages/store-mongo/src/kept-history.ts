@@ -3,8 +3,11 @@
 // whether it was done, since its registry may be gone. For people and for registries that start: what runs reads
 // its own memory.
 import { type Clock, type History, type PlacedEntry, placedEntry, type View } from '@reg/registry';
-import { mongo } from 'mongoose';
+import type { mongo } from 'mongoose';
 import type { Collections, HistoryDocument } from './documents.ts';
+import { errorText } from './error-text.ts';
+import { oneAtATime } from './one-at-a-time.ts';
+import { duplicateKey, refusedOf } from './writer.ts';
 
 const flushEveryMs = 500;
 /** The registry that made it has written it down by then, if it lives. */
@@ -15,7 +18,6 @@ const readAtMost = 10_000;
 /** While the database is away; about a hundred bytes to a few hundred each. */
 const waitingAtMost = 20_000;
 const together = 1_000;
-const duplicateKey = 11_000;
 
 export interface KeptHistoryOptions {
   readonly collections: Pick<Collections, 'history' | 'notes'>;
@@ -49,7 +51,6 @@ export function startKeptHistory({
   log,
 }: KeptHistoryOptions): KeptHistory {
   let waiting: Waiting[] = [];
-  let flushing: Promise<void> | undefined;
   let fault: string | undefined;
   let epoch: string | undefined;
   let callOff = () => {};
@@ -74,7 +75,14 @@ export function startKeptHistory({
   async function flushDue(): Promise<void> {
     try {
       for (let due = dueNow(); due.length > 0; due = dueNow()) {
-        for (const [name, documents] of byCollection(due)) await writeDown(collections[name], documents);
+        await writeDown(
+          collections.history,
+          due.filter(({ document }) => document.kind !== 'note'),
+        );
+        await writeDown(
+          collections.notes,
+          due.filter(({ document }) => document.kind === 'note'),
+        );
         const done = new Set(due);
         waiting = waiting.filter((one) => !done.has(one));
       }
@@ -82,7 +90,7 @@ export function startKeptHistory({
       fault = undefined;
       isDropping = false;
     } catch (cause) {
-      const text = cause instanceof Error ? cause.message : String(cause);
+      const text = errorText(cause);
       if (fault === undefined) log(`the history is not written down at the moment: ${text}`);
       fault = text;
     }
@@ -93,14 +101,8 @@ export function startKeptHistory({
     return waiting.filter(({ dueAt }) => dueAt <= now).slice(0, together);
   }
 
-  function flush(): Promise<void> {
-    flushing ??= flushDue().finally(() => {
-      flushing = undefined;
-    });
-    return flushing;
-  }
-
-  const stop = clock.every(flushEveryMs, flush);
+  const flushes = oneAtATime(flushDue);
+  const stop = clock.every(flushEveryMs, flushes.start);
   return {
     begin() {
       if (epoch !== undefined && epoch !== view.position.epoch) {
@@ -131,19 +133,10 @@ export function startKeptHistory({
     async close() {
       stop();
       callOff();
-      await flushing;
-      await flush();
+      await flushes.settled();
+      await flushes.start();
     },
   };
-}
-
-function byCollection(due: readonly Waiting[]): Map<'history' | 'notes', Waiting[]> {
-  const lists = new Map<'history' | 'notes', Waiting[]>();
-  for (const one of due) {
-    const name = one.document.kind === 'note' ? 'notes' : 'history';
-    lists.set(name, [...(lists.get(name) ?? []), one]);
-  }
-  return lists;
 }
 
 /** What others made is mostly there: looking is cheaper than being refused. */
@@ -170,9 +163,8 @@ async function writeDown(
 }
 
 function isOnlyThereAlready(error: unknown): boolean {
-  if (!(error instanceof mongo.MongoBulkWriteError)) return false;
-  const ofEach = [error.writeErrors].flat();
-  return ofEach.length > 0 && ofEach.every(({ code }) => Number(code) === duplicateKey);
+  const ofEach = [...refusedOf(error).values()];
+  return ofEach.length > 0 && ofEach.every((code) => code === duplicateKey);
 }
 
 function placedOf({ _id, epoch, index, ...entry }: HistoryDocument): PlacedEntry {

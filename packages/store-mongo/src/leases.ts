@@ -5,6 +5,8 @@ import type { Clock, InstanceKey, Renewal, View } from '@reg/registry';
 import { regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
 import type { Collections } from './documents.ts';
+import { errorText } from './error-text.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import type { DatabaseNow, Writable } from './writable.ts';
 
 /** With the beats (writable.ts) seven writes a second, so that five registries stay below 40 together. */
@@ -55,7 +57,6 @@ export function startLeases({
   /** Under way to the database. */
   let writing: ReadonlyMap<InstanceKey, Pending> = new Map();
   let renewalFault = '';
-  let flushing: Promise<void> | undefined;
 
   function add(key: InstanceKey, generation: number): void {
     const before = pending.get(key);
@@ -99,18 +100,13 @@ export function startLeases({
       await write(writing);
       renewalFault = '';
     } catch (error) {
-      renewalFault = textOf(error); // told to who renews, if it lasts
+      renewalFault = errorText(error); // told to who renews, if it lasts
       for (const [key, one] of writing) pending.set(key, { ...one, ...pending.get(key), since: one.since });
     }
     writing = new Map();
   }
 
-  function flush(): Promise<void> {
-    flushing ??= flushPending().finally(() => {
-      flushing = undefined;
-    });
-    return flushing;
-  }
+  const { start: flush } = oneAtATime(flushPending);
 
   function checkWritten(renewals: readonly Renewal[]): void {
     for (const { key } of renewals) {
@@ -172,8 +168,4 @@ export function startLeases({
       await flush();
     },
   };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -19,6 +19,7 @@ import { type Connected, connect } from './connect.ts';
 import type { Database, Step } from './database.ts';
 import { createDefinitionsUnderWay } from './definitions-under-way.ts';
 import { collectionsOf, type DocumentId } from './documents.ts';
+import { errorText } from './error-text.ts';
 import { idText } from './instance-document.ts';
 import { healing, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
@@ -158,7 +159,7 @@ async function openStore(
   }
 
   function onBroken(cause: unknown): void {
-    notSeen(`the changes of the database are not seen at the moment: ${faultOf(cause)}`);
+    notSeen(`the changes of the database are not seen at the moment: ${errorText(cause)}`);
   }
 
   function onMended(): void {
@@ -168,7 +169,7 @@ async function openStore(
 
   function onLost(cause: unknown): void {
     if (closed) return;
-    notSeen(`the history of the database is gone (${faultOf(cause)}): everything is read anew`);
+    notSeen(`the history of the database is gone (${errorText(cause)}): everything is read anew`);
     if (reloading) reloading.again = true;
     else void reload();
   }
@@ -182,7 +183,7 @@ async function openStore(
       try {
         await load();
       } catch (error) {
-        const line = `reading everything anew did not work: ${faultOf(error)}`;
+        const line = `reading everything anew did not work: ${errorText(error)}`;
         if (line !== said) say(line);
         said = line;
         state.again = true;
@@ -221,7 +222,7 @@ async function openStore(
     try {
       await database.mend({ kind: 'delete-instance', before: { id, write } });
     } catch (error) {
-      if (!closed) say(`a document that lost its race stays: ${faultOf(error)}`);
+      if (!closed) say(`a document that lost its race stays: ${errorText(error)}`);
     }
   }
 
@@ -237,7 +238,7 @@ async function openStore(
         if (write !== undefined) await database.mend({ kind: 'delete-definition', name: _id, before: write });
       }
     } catch (error) {
-      if (!closed) say(`what a hand edit means could not be written down: ${faultOf(error)}`);
+      if (!closed) say(`what a hand edit means could not be written down: ${errorText(error)}`);
     }
   }
 
@@ -295,7 +296,7 @@ async function openStore(
       if (set !== 'raced') began(set);
       return set;
     } catch (cause) {
-      throw regError('store_unavailable', faultOf(cause), { cause });
+      throw regError('store_unavailable', errorText(cause), { cause });
     } finally {
       isWanted = false;
       ownWrites.delete(name.write);
@@ -367,8 +368,4 @@ async function openStore(
       );
     }
   }
-}
-
-function faultOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -9,6 +9,7 @@ import { type ChangeFeed, openChangeFeed } from './change-feed.ts';
 import type { Database, Listener } from './database.ts';
 import type { Collections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { prepareCollections } from './prepare-collections.ts';
 import { readEverything } from './read-everything.ts';
 import { revisionOf } from './revision.ts';
@@ -46,7 +47,6 @@ export function openReplicaSet({
   let readAt: mongo.Timestamp | undefined;
   let feed: ChangeFeed | undefined;
   let stopTidying: (() => void) | undefined;
-  let tidying = false;
   let tidyFault: string | undefined;
 
   async function moveBarrier(): Promise<void> {
@@ -62,8 +62,6 @@ export function openReplicaSet({
 
   /** A database that is away is told of by whoever writes; one that refuses this is told of here, once. */
   async function tidy(): Promise<void> {
-    if (tidying) return;
-    tidying = true;
     try {
       await endAbandonedTransactions(connection.getClient());
       tidyFault = undefined;
@@ -71,10 +69,10 @@ export function openReplicaSet({
       if (!(error instanceof driver.MongoServerError) || error.message === tidyFault) return;
       tidyFault = error.message;
       log(`transactions that a dead registry left are not ended before their minute: ${error.message}`);
-    } finally {
-      tidying = false;
     }
   }
+
+  const tidying = oneAtATime(tidy);
 
   return {
     kind: 'replica set',
@@ -88,7 +86,7 @@ export function openReplicaSet({
     },
     follow({ onStep, onLost, onBroken, onMended }: Listener) {
       if (readAt === undefined) throw new TypeError('nothing was loaded');
-      stopTidying ??= clock.every(tidyEveryMs, () => void tidy());
+      stopTidying ??= clock.every(tidyEveryMs, () => void tidying.start());
       // Where one moved before the documents were read, nobody tells of it any more.
       for (const { lost } of barriers.values()) lost(new Error('everything was read anew: ask again'));
       feed = openChangeFeed({

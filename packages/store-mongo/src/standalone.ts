@@ -6,11 +6,13 @@ import { collectionIds } from './collection-ids.ts';
 import type { Database, Listener } from './database.ts';
 import type { Collections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
+import { errorText } from './error-text.ts';
 import { createIntents, type IntendedOperation } from './intents.ts';
 import { isCurrent } from './is-current.ts';
 import { createKeptRevision } from './kept-revision.ts';
 import { createLock, Lost, renewEveryMs } from './lock.ts';
 import type { DocumentEvent } from './mirror.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import type { Operation, WriteName } from './plan.ts';
 import { prepareCollections } from './prepare-collections.ts';
 import { createSeenDocuments } from './seen-documents.ts';
@@ -61,7 +63,6 @@ export function openStandalone({
   let listener: Listener | undefined;
   let epoch: string | undefined;
   let known: string | undefined;
-  let renewing: Promise<void> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   /** Something went wrong in the middle: what became of it is looked up before anything else is written. */
   let unsure = false;
@@ -71,6 +72,9 @@ export function openStandalone({
   /** What the server had counted before the last look, and when that was. */
   let counted: string | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
+
+  // Where the database is away, whoever writes hears of it: the lock is renewed before each write, if need be.
+  const renewals = oneAtATime(() => lock.renew().catch(checkLost));
 
   /** One after the other, whatever becomes of the one before. */
   function inTurn<Result>(job: () => Promise<Result>): Promise<Result> {
@@ -145,7 +149,7 @@ export function openStandalone({
       if (lookFault !== undefined) log('hand edits are seen again');
       lookFault = undefined;
     } catch (error) {
-      const fault = error instanceof Error ? error.message : String(error);
+      const fault = errorText(error);
       if (lookFault === undefined && listener) log(`hand edits are not seen at the moment: ${fault}`);
       lookFault = fault;
     } finally {
@@ -234,18 +238,8 @@ export function openStandalone({
     follow(next) {
       listener = next;
       if (stops.length > 0) return;
-      // Where the database is away, whoever writes hears of it: the lock is renewed before each write, if need be.
-      const renew = () => {
-        renewing ??= lock
-          .renew()
-          .catch(checkLost)
-          .finally(() => {
-            renewing = undefined;
-          });
-        return renewing;
-      };
       stops.push(
-        clock.every(renewEveryMs, renew),
+        clock.every(renewEveryMs, renewals.start),
         clock.every(askEveryMs, () => void lookAround()),
       );
     },
@@ -265,7 +259,7 @@ export function openStandalone({
       for (const stop of stops) stop();
       listener = undefined;
       await turn;
-      await renewing;
+      await renewals.settled();
       try {
         await lock.release();
       } catch {

@@ -1,6 +1,7 @@
 // Why a database can not be used, in one line that says what to do; told by what the driver throws.
 import { isRegError, type RegError, regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
+import { errorText } from './error-text.ts';
 import { parseStoreUrl, withoutPassword } from './store-url.ts';
 
 /** 6.0: change streams show what was there before and after. */
@@ -44,7 +45,7 @@ export function startFault(cause: unknown, url: string): RegError {
 
 function describe(cause: unknown, url: string): string {
   const { hosts, database, user } = parseStoreUrl(url);
-  const message = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
+  const message = errorText(cause).replace(/\s+/g, ' ');
   const who =
     user === undefined ? 'somebody without a name (the URL has no name and password)' : `the user ${user}`;
   switch (codeOf(cause)) {

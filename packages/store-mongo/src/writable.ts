@@ -4,6 +4,8 @@
 // answered late, said that it had been writable all the time; nobody had been able to renew, and leases ended.
 import type { Clock } from '@reg/registry';
 import type { Collections } from './documents.ts';
+import { errorText } from './error-text.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 
 /** The database's clock in a pipeline, or (in tests) a moment. */
 export type DatabaseNow = () => '$$NOW' | Date;
@@ -44,7 +46,6 @@ export async function startWritable(
   let answeredAt = clock.now();
   /** By the database's: when it did the latest beat of ours that it answered in time. */
   let confirmed: Date | undefined;
-  let beating: Promise<void> | undefined;
 
   async function beatOnce(): Promise<void> {
     const sentAt = clock.now();
@@ -61,23 +62,18 @@ export async function startWritable(
     period = { since: document.since, until: new Date(confirmed.getTime() + outageMs) };
   }
 
-  function beat(): Promise<void> {
-    beating ??= beatOnce()
-      .catch((error: unknown) => {
-        failure = error instanceof Error ? error.message : String(error);
-        period = undefined;
-      })
-      .finally(() => {
-        beating = undefined;
-      });
-    return beating;
-  }
+  const beats = oneAtATime(() =>
+    beatOnce().catch((error: unknown) => {
+      failure = errorText(error);
+      period = undefined;
+    }),
+  );
 
-  await beat();
-  const stop = clock.every(beatEveryMs, beat);
+  await beats.start();
+  const stop = clock.every(beatEveryMs, beats.start);
   return {
     period: () => period,
-    beat,
+    beat: beats.start,
     fault() {
       if (clock.now() - answeredAt <= awayMs) return undefined;
       const known = period === undefined && failure !== '' ? `: ${failure}` : ''; // else it is silent, and no error is known yet
@@ -85,7 +81,7 @@ export async function startWritable(
     },
     async close() {
       stop();
-      await beating;
+      await beats.settled();
     },
   };
 }

@@ -32,7 +32,7 @@ const bulkAtMost = 500;
 const bulksAtOnce = 1; // the next one is the larger for waiting: two at once wrote fewer documents a second
 /** Who was answered together comes again together: without it half of them missed the next bulk. */
 const gatherMs = 2;
-const duplicateKey = 11_000;
+export const duplicateKey = 11_000;
 const commitAttempts = 3;
 const tooLate = 'the database took too long: nobody waits for this write any more';
 
@@ -77,18 +77,15 @@ export function createWriter({ client, collections, writable, databaseNow }: Wri
   }
 
   async function insertAll(inserts: readonly Insert[]): Promise<void> {
-    const failed = new Map<number, number>();
+    let failed: ReadonlyMap<number, number> = new Map();
     try {
       await services.bulkWrite(
         inserts.map(({ document }) => ({ insertOne: { document } })),
         { ordered: false, writeConcern },
       );
     } catch (error) {
-      if (!(error instanceof mongo.MongoBulkWriteError)) throw error;
-      // The driver dresses what happened to the whole of it (no server, a broken connection) as an error of the bulk.
-      const ofEach = [error.writeErrors].flat();
-      if (ofEach.length === 0 || error.result.getWriteConcernError()) throw error;
-      for (const { index, code } of ofEach) failed.set(index, Number(code));
+      failed = refusedOf(error);
+      if (failed.size === 0) throw error;
     }
     for (const [index, { settle, fail }] of inserts.entries()) {
       const code = failed.get(index);
@@ -228,6 +225,15 @@ async function commit(session: mongo.ClientSession): Promise<void> {
       if (!unknown || attempt === commitAttempts) throw error;
     }
   }
+}
+
+/**
+ * @returns which documents of a bulk the server refused, each with its code; none where something happened to all of it
+ * (no server, a broken connection), which the driver dresses as an error of the bulk
+ */
+export function refusedOf(error: unknown): ReadonlyMap<number, number> {
+  if (!(error instanceof mongo.MongoBulkWriteError) || error.result.getWriteConcernError()) return new Map();
+  return new Map([error.writeErrors].flat().map(({ index, code }) => [index, Number(code)]));
 }
 
 /** Somebody else wrote the same: a document that is there already, or one that another transaction holds. */
