@@ -1,5 +1,5 @@
 // Carries out what was decided, some at a time; what failed is tried again later and later.
-import { isRegError, operationPath } from '@reg/schema';
+import { type Instance, isRegError } from '@reg/schema';
 import type { Instances, Watched } from './instances.ts';
 import type { Policy } from './policies/policy.ts';
 import { reasonText } from './reason-text.ts';
@@ -102,21 +102,16 @@ export function createCarrier(parts: Parts): Carrier {
     const { service, instanceId: id } = watched;
     const listed = listing.services.get(service)?.instances.get(id);
     if (!listed) return undefined;
-    const run = listed.runId === undefined ? { generation: listed.generation } : { runId: listed.runId };
-    const path = operationPath(
-      what,
-      { service, id },
-      { ...run, reason: reasonText(because, maxReasonCharacters) },
-    );
+    const request = { parameters: { service, id }, query: leaving(listed, because) };
     if (what === 'drain') {
-      const position = await caller.ask<Position>({ method: 'PUT', path });
+      const position = await caller.ask('drain', request);
       watched.drainedByUs = true;
       return position;
     }
     watched.granted = undefined; // a run that has ended never comes back
     watched.drainedByUs = false;
     watched.wasUp = false;
-    return caller.ask<Position>({ method: 'DELETE', path }).catch(unlessGone);
+    return caller.ask('unregister', request).catch(unlessGone);
   }
 
   async function enter(what: 'register' | 'update', watched: Watched): Promise<Position | undefined> {
@@ -138,11 +133,7 @@ export function createCarrier(parts: Parts): Carrier {
       entryKeyOf(known.definition) !== entryKeyOf(fullEntry(said));
     const body = { ...said, ...run, owner, lease: { ttlMs: leaseMs }, ...(redefine && { redefine }) };
     try {
-      const reply = await caller.ask<Position & { generation: number }>({
-        method: 'PUT',
-        path: operationPath('register', { service, id }),
-        body,
-      });
+      const reply = await caller.ask('register', { parameters: { service, id }, body });
       watched.granted = { runId: run.runId, generation: reply.generation };
       watched.drainedByUs = false;
       return { epoch: reply.epoch, revision: reply.revision };
@@ -158,7 +149,7 @@ export function createCarrier(parts: Parts): Carrier {
       let until = performance.now() + settlingMs;
       try {
         const body = policyOf(service)?.shared ?? {};
-        await caller.ask({ method: 'PUT', path: operationPath('setPolicy', { service }), body });
+        await caller.ask('setPolicy', { parameters: { service }, body });
         toldFailures.delete(service);
         log(`${service} policy set: ${because}`);
       } catch (error) {
@@ -196,14 +187,8 @@ export function createCarrier(parts: Parts): Carrier {
       const { service, instanceId: id } = watched;
       const listed = listing.services.get(service)?.instances.get(id);
       if (listed?.owner !== owner || listed.state === 'draining') return;
-      const run = listed.runId === undefined ? { generation: listed.generation } : { runId: listed.runId };
-      const query = {
-        ...run,
-        reason: reasonText(because, maxReasonCharacters),
-        waitFor: 'gateways',
-        wait: `${drainWaitMs}ms`,
-      };
-      await caller.ask({ method: 'PUT', path: operationPath('drain', { service, id }, query) });
+      const query = { ...leaving(listed, because), waitFor: 'gateways', wait: `${drainWaitMs}ms` };
+      await caller.ask('drain', { parameters: { service, id }, query });
       log(`${service} ${id} drained: ${because}`);
     },
     async close() {
@@ -220,6 +205,12 @@ const done = {
   unregister: 'unregistered',
   'set-policy': 'set',
 } as const;
+
+/** Which run is meant, and why it goes. */
+function leaving({ runId, generation }: Instance, because: string): Record<string, string | number> {
+  const run = runId === undefined ? { generation } : { runId };
+  return { ...run, reason: reasonText(because, maxReasonCharacters) };
+}
 
 /** Twice as long each time. */
 function pauseMs(failures: number): number {

@@ -1,6 +1,5 @@
 // Keeps the leases of all that is listed as ours, a thousand with one request: one by one, ten thousand instances
 // would be thousands of requests a second.
-import { operationPath } from '@reg/schema';
 import type { RegistryCaller } from './registry-access.ts';
 import type { Listing } from './sources/registry.ts';
 
@@ -15,13 +14,6 @@ interface Parts {
   readonly owner: string;
   readonly leaseMs: number;
   readonly log: (line: string) => void;
-}
-
-interface Result {
-  readonly service: string;
-  readonly id: string;
-  readonly code?: string;
-  readonly detail?: string;
 }
 
 export function keepLeases({ caller, listing, owner, leaseMs, log }: Parts): { close(): void } {
@@ -57,14 +49,11 @@ export function keepLeases({ caller, listing, owner, leaseMs, log }: Parts): { c
     );
     for (let first = 0; first < held.length && !closed; first += perRequest) {
       const renewals = held.slice(first, first + perRequest);
-      const path = operationPath('renewMany');
-      const { results } = await caller.ask<{ results: Result[] }>({
-        method: 'POST',
-        path,
-        body: { renewals },
-      });
+      const { results } = await caller.ask('renewMany', { body: { renewals } });
       // Who is not there any more, or was replaced, the listing says too, and `reconcile` decides.
-      const refused = results.find(({ code }) => code === 'not_permitted' || code === 'instance_foreign');
+      const refused = results
+        .filter((one) => 'code' in one)
+        .find(({ code }) => code === 'not_permitted' || code === 'instance_foreign');
       if (refused) throw new Error(`${refused.service} ${refused.id}: ${refused.code}: ${refused.detail}`);
     }
   }

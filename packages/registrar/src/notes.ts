@@ -1,6 +1,6 @@
 // What the registrar saw and did that changes nothing in the registry: said to its history, some at a time. A
 // registry that keeps no history loses nothing else by it.
-import { isRegError, operationPath } from '@reg/schema';
+import { isRegError, notesAtOnce } from '@reg/schema';
 import { reasonText } from './reason-text.ts';
 import type { RegistryCaller } from './registry-access.ts';
 
@@ -19,7 +19,6 @@ export interface Notes {
 }
 
 const gatherMs = 200;
-const atOnce = 100;
 /** The latest are kept while the registry is away. */
 const mostWaiting = 1_000;
 const againMs = 5_000;
@@ -33,10 +32,10 @@ export function createNotes(caller: RegistryCaller, log: (line: string) => void)
 
   async function send(): Promise<void> {
     timer = undefined;
-    const some = waiting.slice(0, atOnce);
+    const some = waiting.slice(0, notesAtOnce);
     if (some.length === 0) return;
     try {
-      await caller.ask({ method: 'POST', path: operationPath('addNotes'), body: { notes: some } });
+      await caller.ask('addNotes', { body: { notes: some } });
       waiting = waiting.slice(some.length);
       told = undefined;
     } catch (error) {

@@ -1,6 +1,5 @@
 // Has as many of a service as its policy wants: looks at the load, lets `decide` decide, and carries it out.
 
-import { operationPath } from '@reg/schema';
 import type { Carrier } from '../carry-out.ts';
 import { now } from '../clock.ts';
 import type { Hooks } from '../hooks.ts';
@@ -107,8 +106,7 @@ export function createScaler(parts: Parts): Scaler {
 
   async function loadOf(service: string): Promise<ServiceLoad | undefined> {
     if (!listing.services.has(service)) return undefined;
-    const path = operationPath('getService', { service });
-    const replies = await caller.askEach<{ load?: ServiceLoad }>({ method: 'GET', path }).catch(() => []);
+    const replies = await caller.askEach('getService', { parameters: { service } }).catch(() => []);
     return sumLoads(replies.map(({ load }) => load));
   }
 
