@@ -2,6 +2,7 @@
 // would be thousands of requests a second.
 import type { RegistryCaller } from './registry-access.ts';
 import type { Listing } from './sources/registry.ts';
+import { tellOnce } from './tell-once.ts';
 
 const perRequest = 1_000;
 /** A registry that was restarted must not be without us for long. */
@@ -17,15 +18,9 @@ interface Parts {
 }
 
 export function keepLeases({ caller, listing, owner, leaseMs, log }: Parts): { close(): void } {
+  const tell = tellOnce(log, 'leases', 'renewed again');
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
-  let told: string | undefined;
-
-  function tell(trouble: string | undefined): void {
-    if (trouble === told) return;
-    if (trouble !== undefined || told !== undefined) log(`leases: ${trouble ?? 'renewed again'}`);
-    told = trouble;
-  }
 
   async function turn(): Promise<void> {
     let nextMs = Math.min(leaseMs / 3, longestMs) * (0.8 + Math.random() / 5);

@@ -16,6 +16,7 @@ import { createScaler } from './scaling/scaler.ts';
 import { createServiceWatch, type ServiceWatch } from './service-watch.ts';
 import { situationOf } from './situation.ts';
 import { followRegistry } from './sources/registry.ts';
+import { tellOnce } from './tell-once.ts';
 
 export interface RegistrarOptions {
   /** A folder with a policy file for each service: `tickets.yaml`. */
@@ -201,15 +202,5 @@ export function createRegistrar({
       listing.close();
       await Promise.all([carrier.close(), notes.close(), hooks.close()]);
     },
-  };
-}
-
-/** Each trouble once, and that it is over. */
-function tellOnce(log: (line: string) => void, what: string) {
-  let told: string | undefined;
-  return (trouble: string | undefined) => {
-    if (trouble === told) return;
-    told = trouble;
-    log(`${what}: ${trouble ?? 'all right again'}`);
   };
 }

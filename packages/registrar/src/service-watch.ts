@@ -13,6 +13,7 @@ import { saidKeyOf } from './said-key.ts';
 import type { Listing } from './sources/registry.ts';
 import type { Found, Source } from './sources/source.ts';
 import { startSource } from './sources/start-source.ts';
+import { tellOnce } from './tell-once.ts';
 
 export interface ServiceWatch {
   readonly policy: Policy;
@@ -38,12 +39,12 @@ export interface WatchContext {
 
 export function createServiceWatch(first: Policy, context: WatchContext): ServiceWatch {
   const { listing, instances, schedule, owner, log, onHealth, changed } = context;
+  const tell = tellOnce(log, first.service);
   let policy = first;
   let effective = effectivePolicy(policy, kept());
   let effectiveKey = JSON.stringify(effective);
   let found: readonly Found[] = [];
   let looked = false;
-  let told = '';
   let source = start();
 
   function kept() {
@@ -72,12 +73,6 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
         opened.close();
       },
     };
-  }
-
-  function tell(trouble: string | undefined): void {
-    if (trouble === told || (trouble === undefined && told === '')) return;
-    told = trouble ?? '';
-    log(`${policy.service}: ${trouble ?? 'all right again'}`);
   }
 
   /** Every instance as it is found and as the policy wants it. */
