@@ -6,6 +6,7 @@ import { reasonText } from './reason-text.ts';
 import type { Action } from './reconcile.ts';
 import type { RegistryCaller } from './registry-access.ts';
 import { entryKeyOf } from './said-key.ts';
+import { someAtATime } from './some-at-a-time.ts';
 import type { Listing } from './sources/registry.ts';
 
 const atOnce = 16;
@@ -48,24 +49,10 @@ interface Position {
 
 export function createCarrier(parts: Parts): Carrier {
   const { caller, listing, instances, owner, leaseMs, log, policyOf, changed } = parts;
-  const waiting: (() => Promise<void>)[] = [];
-  const underWay = new Set<Promise<void>>();
-  const policiesUnderWay = new Map<string, Watched['settling'] | 'under-way'>();
+  const works = someAtATime(atOnce, changed);
+  /** By service and `performance.now()`; while one is being set, without end. */
+  const policiesPausedUntil = new Map<string, number>();
   const toldFailures = new Map<string, string>();
-  let closed = false;
-
-  function startSome(): void {
-    while (underWay.size < atOnce && !closed) {
-      const next = waiting.shift();
-      if (!next) return;
-      const running = next().finally(() => {
-        underWay.delete(running);
-        startSome();
-        changed();
-      });
-      underWay.add(running);
-    }
-  }
 
   function instanceTask(
     action: Exclude<Action, { do: 'set-policy' }>,
@@ -130,7 +117,7 @@ export function createCarrier(parts: Parts): Carrier {
     const redefine =
       known !== undefined &&
       !formerUrls.includes(said.url) &&
-      entryKeyOf(known.definition) !== entryKeyOf(fullEntry(said));
+      entryKeyOf(known.definition) !== entryKeyOf(said);
     const body = { ...said, ...run, owner, lease: { ttlMs: leaseMs }, ...(redefine && { redefine }) };
     try {
       const reply = await caller.ask('register', { parameters: { service, id }, body });
@@ -144,7 +131,7 @@ export function createCarrier(parts: Parts): Carrier {
   }
 
   function policyTask({ service, because }: Extract<Action, { do: 'set-policy' }>): () => Promise<void> {
-    policiesUnderWay.set(service, 'under-way');
+    policiesPausedUntil.set(service, Number.POSITIVE_INFINITY);
     return async () => {
       let until = performance.now() + settlingMs;
       try {
@@ -156,13 +143,8 @@ export function createCarrier(parts: Parts): Carrier {
         tellFailure(service, 'set-policy', error);
         until = performance.now() + longestPauseMs;
       }
-      policiesUnderWay.set(service, { epoch: '', revision: 0, until });
+      policiesPausedUntil.set(service, until);
     };
-  }
-
-  function isSettling(service: string): boolean {
-    const state = policiesUnderWay.get(service);
-    return state === 'under-way' || (state !== undefined && state.until > performance.now());
   }
 
   function tellFailure(what: string, how: Action['do'], error: unknown): void {
@@ -174,14 +156,13 @@ export function createCarrier(parts: Parts): Carrier {
 
   return {
     carryOut(action) {
-      if (closed) return;
       if (action.do === 'set-policy') {
-        if (!isSettling(action.service)) waiting.push(policyTask(action));
+        if ((policiesPausedUntil.get(action.service) ?? 0) <= performance.now())
+          works.add(policyTask(action));
       } else {
         const watched = instances.get(action.service, action.instanceId);
-        if (watched && !watched.underWay) waiting.push(instanceTask(action, watched));
+        if (watched && !watched.underWay) works.add(instanceTask(action, watched));
       }
-      startSome();
     },
     async drainFor(watched, because) {
       const { service, instanceId: id } = watched;
@@ -191,10 +172,7 @@ export function createCarrier(parts: Parts): Carrier {
       await caller.ask('drain', { parameters: { service, id }, query });
       log(`${service} ${id} drained: ${because}`);
     },
-    async close() {
-      closed = true;
-      await Promise.allSettled(underWay);
-    },
+    close: works.close,
   };
 }
 
@@ -221,12 +199,4 @@ function unlessGone(error: unknown): undefined {
   const gone = isRegError(error) && ['instance_not_found', 'generation_superseded'].includes(error.code);
   if (!gone) throw error;
   return undefined;
-}
-
-function fullEntry({
-  url,
-  authorizedRoles,
-  access = 'token',
-}: Pick<NonNullable<Watched['said']>, 'url' | 'authorizedRoles' | 'access'>) {
-  return { url, authorizedRoles, access };
 }
