@@ -67,6 +67,8 @@ export function createRegistrar({
   const hooks = createHooks(log);
   /** Services whose file kept a policy in the registry, and says nothing of one any more. */
   const retired = new Set<string>();
+  /** Services whose listing is to be looked at: once for all that changed meanwhile. */
+  const changedInListing = new Set<string>();
   let policies: Policies = { policies: new Map(), broken: [] };
   let policiesRead = false;
   let ready = false;
@@ -80,13 +82,13 @@ export function createRegistrar({
       reset() {
         for (const [service, { instances: listed }] of listing.services)
           for (const instanceId of listed.keys()) recognize(service, instanceId);
-        for (const watch of watches.values()) watch.listingChanged();
+        for (const service of watches.keys()) changedInListing.add(service);
         begin();
         soon();
       },
       changed(service, instanceId) {
         if (instanceId !== undefined) recognize(service, instanceId);
-        watches.get(service)?.listingChanged();
+        changedInListing.add(service);
         soon();
       },
       refused: (error) => log(`the registry refuses: ${error.message}`),
@@ -180,6 +182,8 @@ export function createRegistrar({
     soonTimer = undefined;
     if (!ready || !policiesRead || !listing.position()) return;
     const startedAt = performance.now();
+    for (const service of changedInListing) watches.get(service)?.listingChanged();
+    changedInListing.clear();
     scaler.settle();
     const situation = situationOf({ policies, retired, watches, instances, listing, owner });
     for (const action of reconcile(situation, now())) carrier.carryOut(action);
