@@ -107,7 +107,7 @@ export function createRegistrar({
   /** What is listed as ours is known, whether anybody finds it or not. */
   function recognize(service: string, instanceId: string): void {
     if (listing.services.get(service)?.instances.get(instanceId)?.owner !== owner) return;
-    instances.ensure(service, instanceId, { state: 'starting', since: now(), because: 'not found yet' });
+    instances.ensure(service, instanceId);
   }
 
   function policyOf(service: string) {

@@ -1,5 +1,4 @@
 // The checks of one instance, as its policy has them, set into the schedule.
-
 import { now } from '../clock.ts';
 import type { RunningCheck, Watched } from '../instances.ts';
 import type { EffectivePolicy } from '../policies/effective-policy.ts';
@@ -100,4 +99,9 @@ export function setChecks(
     watched.health = { state: 'passing', since: now(), because: 'it runs, and nothing checks it' };
     onHealth(watched, before);
   }
+}
+
+export function stopChecks(watched: Watched): void {
+  for (const { scheduled } of watched.checks) scheduled.remove();
+  watched.checks = [];
 }
