@@ -6,6 +6,7 @@ import type { CheckSchedule } from './checks/schedule.ts';
 import { setChecks, stopChecks } from './checks/start-checks.ts';
 import { now } from './clock.ts';
 import type { Instances, Watched } from './instances.ts';
+import { placeAt } from './place-at.ts';
 import { type EffectivePolicy, effectivePolicy } from './policies/effective-policy.ts';
 import { type Policy, runsOf, type Said, saidAt } from './policies/policy.ts';
 import { isRunOf } from './reconcile.ts';
@@ -99,8 +100,7 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
     return [...listed].flatMap(({ instanceId, endpoints, runId, owner: its }) => {
       if (its === owner) return []; // it was ours while the policy had an entry
       const url = endpoints[0]?.url;
-      const { hostname, port } = new URL(url ?? 'http://unknown');
-      const place = { host: hostname, port: Number(port) || undefined, instance: instanceId };
+      const place = { ...placeAt(url ?? 'http://unknown'), instance: instanceId };
       settleOne(instanceId, { ...place, identity: runId }, undefined, url);
       return [instanceId];
     });

@@ -18,17 +18,16 @@ interface CheckToMake {
   readonly make: (signal: AbortSignal) => Promise<Verdict>;
 }
 
-/** What is checked at this address; undefined address: nothing can be. */
-function checksAt(policy: EffectivePolicy, watched: Watched, endpoint: string): CheckToMake[] {
+/** What is checked of an instance that was found. */
+function checksAt(
+  policy: EffectivePolicy,
+  { service, instanceId, found }: Watched,
+  endpoint: string,
+): CheckToMake[] {
+  if (!found) return [];
   const { timeoutMs } = policy.checking;
-  const place = watched.found ?? {
-    host: new URL(endpoint).hostname,
-    port: undefined,
-    instance: watched.instanceId,
-  };
-  const env = { REG_SERVICE: watched.service, REG_INSTANCE: watched.instanceId, REG_ENDPOINT: endpoint };
-  const keyOf = (check: unknown) =>
-    JSON.stringify([check, endpoint, policy.checking, watched.found?.identity]);
+  const env = { REG_SERVICE: service, REG_INSTANCE: instanceId, REG_ENDPOINT: endpoint };
+  const keyOf = (check: unknown) => JSON.stringify([check, endpoint, policy.checking, found.identity]);
   return [
     ...policy.checks.map((check) => ({
       key: keyOf(check),
@@ -41,7 +40,7 @@ function checksAt(policy: EffectivePolicy, watched: Watched, endpoint: string): 
       key: keyOf(command),
       make: (signal: AbortSignal) =>
         checkCommand(
-          command.map((one) => fillIn(one, place)),
+          command.map((one) => fillIn(one, found)),
           env,
           timeoutMs,
           signal,

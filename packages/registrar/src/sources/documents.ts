@@ -5,6 +5,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { instanceIdOf, registrationBody } from '@reg/schema';
 import * as z from 'zod';
+import { placeAt } from '../place-at.ts';
 import { parseText } from '../policies/parse-policy.ts';
 import type { Policy, Said } from '../policies/policy.ts';
 import { entryKeyOf } from '../said-key.ts';
@@ -89,8 +90,6 @@ function foundIn(text: string, file: string, { service, entry }: Policy): Found 
   const [fault] = registrationBody.safeParse(said).error?.issues ?? [];
   if (fault) return `${fault.path.join('.')} ${fault.message}`;
   const first = said.endpoints[0]?.url ?? '';
-  const { hostname, port } = new URL(first);
-  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || undefined };
   const instance = instanceId ?? (first === '' ? file.slice(0, -extname(file).length) : instanceIdOf(first));
-  return { ...place, instance, identity: undefined, said, instanceId };
+  return { ...placeAt(first), instance, identity: undefined, said, instanceId };
 }
