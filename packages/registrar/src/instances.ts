@@ -18,6 +18,8 @@ export interface Watched {
   readonly instanceId: string;
   /** Undefined: its source does not find it, or has not looked yet. */
   found: Found | undefined;
+  /** Of who is found: since when, in milliseconds since 1970. */
+  foundSince: number;
   /** Undefined: it registers itself, and only its checks are ours. */
   said: Said | undefined;
   saidKey: string | undefined;
@@ -56,7 +58,7 @@ export function createInstances(): Instances {
       const instances = services.get(service) ?? new Map<string, Watched>();
       services.set(service, instances);
       const watched = instances.get(instanceId) ?? {
-        ...{ service, instanceId, found: undefined, said: undefined, saidKey: undefined },
+        ...{ service, instanceId, found: undefined, foundSince: 0, said: undefined, saidKey: undefined },
         health: { state: 'starting', since: now(), because: 'not found yet' },
         ...{ checks: [], drainedByUs: false, stopping: false, wasUp: false, granted: undefined },
         ...{ underWay: false, settling: undefined, failures: 0, pausedUntil: 0 },

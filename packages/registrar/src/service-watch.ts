@@ -109,6 +109,7 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
   function settleOne(instanceId: string, one: Found, said: Said | undefined, url: string | undefined): void {
     const watched = instances.ensure(policy.service, instanceId);
     const sameRun = watched.found !== undefined && watched.found.identity === one.identity;
+    if (!watched.found) watched.foundSince = now();
     watched.found = one;
     watched.said = said;
     watched.saidKey = said && saidKeyOf(said);
