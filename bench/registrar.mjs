@@ -1,10 +1,11 @@
 // The registrar's two limits: `reconcile` for 10,000 instances, and as many HTTP checks in 10 s on one core: how late
 // they begin, and what they cost. The checked side runs in another process on the other cores.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { cpuMicros } from './support/cpu.mjs';
-import { pinned } from './support/processes.mjs';
+import { pinned, startServer } from './support/processes.mjs';
 import { keep, median, printTable } from './support/report.mjs';
 
 const intervalMs = 10_000;
@@ -30,22 +31,22 @@ export async function benchRegistrar({ rounds, smoke }) {
 }
 
 async function reconcileTimes(instances, times) {
-  const { stdout } = await run([part('reconcile'), String(instances), String(times)]);
+  const args = [part('reconcile'), String(instances), String(times)];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
   const measured = JSON.parse(stdout);
   return { p50Ms: median(measured), worstMs: Math.max(...measured) };
 }
 
 /** @param {number} periods measured, after the first one, in which all are new */
 async function checkLateness(instances, periods) {
-  const [program, ...own] = pinned([process.execPath, part('target')], false);
-  const target = spawn(program, own, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const command = [process.execPath, part('target')];
+  const target = await startServer(command, { isMeasured: false, ready: /^http:/ });
   try {
-    const [line] = await once(target.stdout.setEncoding('utf8'), 'data');
-    const [command, ...args] = pinned(
-      [process.execPath, part('checks'), line.trim(), `${instances}`, `${intervalMs}`],
+    const [file, ...args] = pinned(
+      [process.execPath, part('checks'), target.line, `${instances}`, `${intervalMs}`],
       true,
     );
-    const checker = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const checker = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let printed = '';
     checker.stdout.setEncoding('utf8').on('data', (text) => {
       printed += text;
@@ -71,17 +72,6 @@ async function checkLateness(instances, periods) {
       failed: measured.reduce((sum, { failed }) => sum + failed, 0),
     };
   } finally {
-    target.kill();
+    await target.stop();
   }
-}
-
-async function run(args) {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let stdout = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    stdout += text;
-  });
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}`);
-  return { stdout };
 }

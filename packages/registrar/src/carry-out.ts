@@ -1,11 +1,12 @@
 // Carries out what was decided, some at a time; what failed is tried again later and later.
-import { isRegError, operationPath } from '@reg/schema';
+import { type Instance, isRegError } from '@reg/schema';
 import type { Instances, Watched } from './instances.ts';
 import type { Policy } from './policies/policy.ts';
 import { reasonText } from './reason-text.ts';
 import type { Action } from './reconcile.ts';
 import type { RegistryCaller } from './registry-access.ts';
 import { entryKeyOf } from './said-key.ts';
+import { someAtATime } from './some-at-a-time.ts';
 import type { Listing } from './sources/registry.ts';
 
 const atOnce = 16;
@@ -48,24 +49,10 @@ interface Position {
 
 export function createCarrier(parts: Parts): Carrier {
   const { caller, listing, instances, owner, leaseMs, log, policyOf, changed } = parts;
-  const waiting: (() => Promise<void>)[] = [];
-  const underWay = new Set<Promise<void>>();
-  const policiesUnderWay = new Map<string, Watched['settling'] | 'under-way'>();
+  const works = someAtATime(atOnce, changed);
+  /** By service and `performance.now()`; while one is being set, without end. */
+  const policiesPausedUntil = new Map<string, number>();
   const toldFailures = new Map<string, string>();
-  let closed = false;
-
-  function startSome(): void {
-    while (underWay.size < atOnce && !closed) {
-      const next = waiting.shift();
-      if (!next) return;
-      const running = next().finally(() => {
-        underWay.delete(running);
-        startSome();
-        changed();
-      });
-      underWay.add(running);
-    }
-  }
 
   function instanceTask(
     action: Exclude<Action, { do: 'set-policy' }>,
@@ -102,21 +89,16 @@ export function createCarrier(parts: Parts): Carrier {
     const { service, instanceId: id } = watched;
     const listed = listing.services.get(service)?.instances.get(id);
     if (!listed) return undefined;
-    const run = listed.runId === undefined ? { generation: listed.generation } : { runId: listed.runId };
-    const path = operationPath(
-      what,
-      { service, id },
-      { ...run, reason: reasonText(because, maxReasonCharacters) },
-    );
+    const request = { parameters: { service, id }, query: leaving(listed, because) };
     if (what === 'drain') {
-      const position = await caller.ask<Position>({ method: 'PUT', path });
+      const position = await caller.ask('drain', request);
       watched.drainedByUs = true;
       return position;
     }
     watched.granted = undefined; // a run that has ended never comes back
     watched.drainedByUs = false;
     watched.wasUp = false;
-    return caller.ask<Position>({ method: 'DELETE', path }).catch(unlessGone);
+    return caller.ask('unregister', request).catch(unlessGone);
   }
 
   async function enter(what: 'register' | 'update', watched: Watched): Promise<Position | undefined> {
@@ -135,14 +117,10 @@ export function createCarrier(parts: Parts): Carrier {
     const redefine =
       known !== undefined &&
       !formerUrls.includes(said.url) &&
-      entryKeyOf(known.definition) !== entryKeyOf(fullEntry(said));
+      entryKeyOf(known.definition) !== entryKeyOf(said);
     const body = { ...said, ...run, owner, lease: { ttlMs: leaseMs }, ...(redefine && { redefine }) };
     try {
-      const reply = await caller.ask<Position & { generation: number }>({
-        method: 'PUT',
-        path: operationPath('register', { service, id }),
-        body,
-      });
+      const reply = await caller.ask('register', { parameters: { service, id }, body });
       watched.granted = { runId: run.runId, generation: reply.generation };
       watched.drainedByUs = false;
       return { epoch: reply.epoch, revision: reply.revision };
@@ -153,25 +131,20 @@ export function createCarrier(parts: Parts): Carrier {
   }
 
   function policyTask({ service, because }: Extract<Action, { do: 'set-policy' }>): () => Promise<void> {
-    policiesUnderWay.set(service, 'under-way');
+    policiesPausedUntil.set(service, Number.POSITIVE_INFINITY);
     return async () => {
       let until = performance.now() + settlingMs;
       try {
         const body = policyOf(service)?.shared ?? {};
-        await caller.ask({ method: 'PUT', path: operationPath('setPolicy', { service }), body });
+        await caller.ask('setPolicy', { parameters: { service }, body });
         toldFailures.delete(service);
         log(`${service} policy set: ${because}`);
       } catch (error) {
         tellFailure(service, 'set-policy', error);
         until = performance.now() + longestPauseMs;
       }
-      policiesUnderWay.set(service, { epoch: '', revision: 0, until });
+      policiesPausedUntil.set(service, until);
     };
-  }
-
-  function isSettling(service: string): boolean {
-    const state = policiesUnderWay.get(service);
-    return state === 'under-way' || (state !== undefined && state.until > performance.now());
   }
 
   function tellFailure(what: string, how: Action['do'], error: unknown): void {
@@ -183,33 +156,23 @@ export function createCarrier(parts: Parts): Carrier {
 
   return {
     carryOut(action) {
-      if (closed) return;
       if (action.do === 'set-policy') {
-        if (!isSettling(action.service)) waiting.push(policyTask(action));
+        if ((policiesPausedUntil.get(action.service) ?? 0) <= performance.now())
+          works.add(policyTask(action));
       } else {
         const watched = instances.get(action.service, action.instanceId);
-        if (watched && !watched.underWay) waiting.push(instanceTask(action, watched));
+        if (watched && !watched.underWay) works.add(instanceTask(action, watched));
       }
-      startSome();
     },
     async drainFor(watched, because) {
       const { service, instanceId: id } = watched;
       const listed = listing.services.get(service)?.instances.get(id);
       if (listed?.owner !== owner || listed.state === 'draining') return;
-      const run = listed.runId === undefined ? { generation: listed.generation } : { runId: listed.runId };
-      const query = {
-        ...run,
-        reason: reasonText(because, maxReasonCharacters),
-        waitFor: 'gateways',
-        wait: `${drainWaitMs}ms`,
-      };
-      await caller.ask({ method: 'PUT', path: operationPath('drain', { service, id }, query) });
+      const query = { ...leaving(listed, because), waitFor: 'gateways', wait: `${drainWaitMs}ms` };
+      await caller.ask('drain', { parameters: { service, id }, query });
       log(`${service} ${id} drained: ${because}`);
     },
-    async close() {
-      closed = true;
-      await Promise.allSettled(underWay);
-    },
+    close: works.close,
   };
 }
 
@@ -221,6 +184,12 @@ const done = {
   'set-policy': 'set',
 } as const;
 
+/** Which run is meant, and why it goes. */
+function leaving({ runId, generation }: Instance, because: string): Record<string, string | number> {
+  const run = runId === undefined ? { generation } : { runId };
+  return { ...run, reason: reasonText(because, maxReasonCharacters) };
+}
+
 /** Twice as long each time. */
 function pauseMs(failures: number): number {
   return Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures - 1, 10));
@@ -230,12 +199,4 @@ function unlessGone(error: unknown): undefined {
   const gone = isRegError(error) && ['instance_not_found', 'generation_superseded'].includes(error.code);
   if (!gone) throw error;
   return undefined;
-}
-
-function fullEntry({
-  url,
-  authorizedRoles,
-  access = 'token',
-}: Pick<NonNullable<Watched['said']>, 'url' | 'authorizedRoles' | 'access'>) {
-  return { url, authorizedRoles, access };
 }

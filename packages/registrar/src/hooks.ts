@@ -2,6 +2,7 @@
 // time and number, and its output goes to the log.
 import type { HookAction } from './policies/policy-file.ts';
 import { runCommand } from './run-command.ts';
+import { someAtATime } from './some-at-a-time.ts';
 import { callWebhook } from './webhook.ts';
 
 interface HookEvent {
@@ -26,33 +27,15 @@ const atOnce = 8;
 const mostWaiting = 1_000;
 
 export function createHooks(log: (line: string) => void): Hooks {
-  const waiting: (() => Promise<void>)[] = [];
-  const underWay = new Set<Promise<void>>();
-
-  function startSome(): void {
-    while (underWay.size < atOnce) {
-      const next = waiting.shift();
-      if (!next) return;
-      const running = next().finally(() => {
-        underWay.delete(running);
-        startSome();
-      });
-      underWay.add(running);
-    }
-  }
-
+  const works = someAtATime(atOnce);
   return {
     run(action, event) {
       if (!action) return;
       const what = `${event.service} on ${event.event}`;
-      if (waiting.length >= mostWaiting) return log(`${what}: left out, since ${mostWaiting} others wait`);
-      waiting.push(() => perform(action, event, what, log));
-      startSome();
+      if (works.waiting() >= mostWaiting) return log(`${what}: left out, since ${mostWaiting} others wait`);
+      works.add(() => perform(action, event, what, log));
     },
-    async close() {
-      waiting.length = 0;
-      await Promise.allSettled(underWay);
-    },
+    close: works.close,
   };
 }
 

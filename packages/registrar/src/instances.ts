@@ -2,6 +2,7 @@
 // of its policy and of the listing.
 import type { CheckHealth, Health } from './checks/health.ts';
 import type { Scheduled } from './checks/schedule.ts';
+import { now } from './clock.ts';
 import type { Said } from './policies/policy.ts';
 import type { Found } from './sources/source.ts';
 
@@ -17,6 +18,8 @@ export interface Watched {
   readonly instanceId: string;
   /** Undefined: its source does not find it, or has not looked yet. */
   found: Found | undefined;
+  /** Of who is found: since when, in milliseconds since 1970. */
+  foundSince: number;
   /** Undefined: it registers itself, and only its checks are ours. */
   said: Said | undefined;
   saidKey: string | undefined;
@@ -40,7 +43,8 @@ export interface Watched {
 export interface Instances {
   get(service: string, instanceId: string): Watched | undefined;
   /** Makes it where it is new. */
-  ensure(service: string, instanceId: string, health: Health): Watched;
+  ensure(service: string, instanceId: string): Watched;
+  /** One that nobody checks. */
   remove(watched: Watched): void;
   all(): Iterable<Watched>;
   of(service: string): Watched[];
@@ -50,19 +54,19 @@ export function createInstances(): Instances {
   const services = new Map<string, Map<string, Watched>>();
   return {
     get: (service, instanceId) => services.get(service)?.get(instanceId),
-    ensure(service, instanceId, health) {
+    ensure(service, instanceId) {
       const instances = services.get(service) ?? new Map<string, Watched>();
       services.set(service, instances);
       const watched = instances.get(instanceId) ?? {
-        ...{ service, instanceId, health, found: undefined, said: undefined, saidKey: undefined },
+        ...{ service, instanceId, found: undefined, foundSince: 0, said: undefined, saidKey: undefined },
+        health: { state: 'starting', since: now(), because: 'not found yet' },
         ...{ checks: [], drainedByUs: false, stopping: false, wasUp: false, granted: undefined },
         ...{ underWay: false, settling: undefined, failures: 0, pausedUntil: 0 },
       };
       instances.set(instanceId, watched);
       return watched;
     },
-    remove({ service, instanceId, checks }) {
-      for (const { scheduled } of checks) scheduled.remove();
+    remove({ service, instanceId }) {
       const instances = services.get(service);
       instances?.delete(instanceId);
       if (instances?.size === 0) services.delete(service);

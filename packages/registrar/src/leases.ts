@@ -1,8 +1,8 @@
 // Keeps the leases of all that is listed as ours, a thousand with one request: one by one, ten thousand instances
 // would be thousands of requests a second.
-import { operationPath } from '@reg/schema';
 import type { RegistryCaller } from './registry-access.ts';
 import type { Listing } from './sources/registry.ts';
+import { tellOnce } from './tell-once.ts';
 
 const perRequest = 1_000;
 /** A registry that was restarted must not be without us for long. */
@@ -17,23 +17,10 @@ interface Parts {
   readonly log: (line: string) => void;
 }
 
-interface Result {
-  readonly service: string;
-  readonly id: string;
-  readonly code?: string;
-  readonly detail?: string;
-}
-
 export function keepLeases({ caller, listing, owner, leaseMs, log }: Parts): { close(): void } {
+  const tell = tellOnce(log, 'leases', 'renewed again');
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
-  let told: string | undefined;
-
-  function tell(trouble: string | undefined): void {
-    if (trouble === told) return;
-    if (trouble !== undefined || told !== undefined) log(`leases: ${trouble ?? 'renewed again'}`);
-    told = trouble;
-  }
 
   async function turn(): Promise<void> {
     let nextMs = Math.min(leaseMs / 3, longestMs) * (0.8 + Math.random() / 5);
@@ -57,14 +44,11 @@ export function keepLeases({ caller, listing, owner, leaseMs, log }: Parts): { c
     );
     for (let first = 0; first < held.length && !closed; first += perRequest) {
       const renewals = held.slice(first, first + perRequest);
-      const path = operationPath('renewMany');
-      const { results } = await caller.ask<{ results: Result[] }>({
-        method: 'POST',
-        path,
-        body: { renewals },
-      });
+      const { results } = await caller.ask('renewMany', { body: { renewals } });
       // Who is not there any more, or was replaced, the listing says too, and `reconcile` decides.
-      const refused = results.find(({ code }) => code === 'not_permitted' || code === 'instance_foreign');
+      const refused = results
+        .filter((one) => 'code' in one)
+        .find(({ code }) => code === 'not_permitted' || code === 'instance_foreign');
       if (refused) throw new Error(`${refused.service} ${refused.id}: ${refused.code}: ${refused.detail}`);
     }
   }

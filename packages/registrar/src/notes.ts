@@ -1,6 +1,6 @@
 // What the registrar saw and did that changes nothing in the registry: said to its history, some at a time. A
 // registry that keeps no history loses nothing else by it.
-import { isRegError, operationPath } from '@reg/schema';
+import { isRegError, notesAtOnce } from '@reg/schema';
 import { reasonText } from './reason-text.ts';
 import type { RegistryCaller } from './registry-access.ts';
 
@@ -19,7 +19,6 @@ export interface Notes {
 }
 
 const gatherMs = 200;
-const atOnce = 100;
 /** The latest are kept while the registry is away. */
 const mostWaiting = 1_000;
 const againMs = 5_000;
@@ -28,31 +27,40 @@ const maxTextCharacters = 500;
 export function createNotes(caller: RegistryCaller, log: (line: string) => void): Notes {
   let waiting: Note[] = [];
   let timer: NodeJS.Timeout | undefined;
+  /** One request at a time: what is added meanwhile goes with the next. */
+  let sending: Promise<number> | undefined;
   let told: string | undefined;
   let closed = false;
 
   async function send(): Promise<void> {
     timer = undefined;
-    const some = waiting.slice(0, atOnce);
-    if (some.length === 0) return;
+    sending = sendSome();
+    const pauseMs = await sending;
+    sending = undefined;
+    plan(pauseMs);
+  }
+
+  /** @returns how long until the next */
+  async function sendSome(): Promise<number> {
+    const some = waiting.splice(0, notesAtOnce);
+    if (some.length === 0) return gatherMs;
     try {
-      await caller.ask({ method: 'POST', path: operationPath('addNotes'), body: { notes: some } });
-      waiting = waiting.slice(some.length);
+      await caller.ask('addNotes', { body: { notes: some } });
       told = undefined;
+      return gatherMs;
     } catch (error) {
       // Away, it may come back; whatever else it says, it would say again.
-      if (isRegError(error) && !error.retryable) waiting = waiting.slice(some.length);
+      if (!isRegError(error) || error.retryable) waiting = [...some, ...waiting].slice(-mostWaiting);
       const message =
         isRegError(error) && error.code === 'not_found' ? 'this registry keeps none' : String(error);
       if (told !== message) log(`history: ${message}: what is noted is in this log alone`);
       told = message;
-      return plan(againMs);
+      return againMs;
     }
-    plan(gatherMs);
   }
 
   function plan(inMs: number): void {
-    if (!closed && waiting.length > 0) timer ??= setTimeout(send, inMs);
+    if (!closed && !sending && waiting.length > 0) timer ??= setTimeout(send, inMs);
   }
 
   return {
@@ -64,6 +72,7 @@ export function createNotes(caller: RegistryCaller, log: (line: string) => void)
     async close() {
       closed = true;
       clearTimeout(timer);
+      await sending;
       if (told === undefined) await send();
     },
   };

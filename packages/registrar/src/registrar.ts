@@ -16,6 +16,7 @@ import { createScaler } from './scaling/scaler.ts';
 import { createServiceWatch, type ServiceWatch } from './service-watch.ts';
 import { situationOf } from './situation.ts';
 import { followRegistry } from './sources/registry.ts';
+import { tellOnce } from './tell-once.ts';
 
 export interface RegistrarOptions {
   /** A folder with a policy file for each service: `tickets.yaml`. */
@@ -66,6 +67,8 @@ export function createRegistrar({
   const hooks = createHooks(log);
   /** Services whose file kept a policy in the registry, and says nothing of one any more. */
   const retired = new Set<string>();
+  /** Services whose listing is to be looked at: once for all that changed meanwhile. */
+  const changedInListing = new Set<string>();
   let policies: Policies = { policies: new Map(), broken: [] };
   let policiesRead = false;
   let ready = false;
@@ -79,13 +82,13 @@ export function createRegistrar({
       reset() {
         for (const [service, { instances: listed }] of listing.services)
           for (const instanceId of listed.keys()) recognize(service, instanceId);
-        for (const watch of watches.values()) watch.listingChanged();
+        for (const service of watches.keys()) changedInListing.add(service);
         begin();
         soon();
       },
       changed(service, instanceId) {
         if (instanceId !== undefined) recognize(service, instanceId);
-        watches.get(service)?.listingChanged();
+        changedInListing.add(service);
         soon();
       },
       refused: (error) => log(`the registry refuses: ${error.message}`),
@@ -104,7 +107,7 @@ export function createRegistrar({
   /** What is listed as ours is known, whether anybody finds it or not. */
   function recognize(service: string, instanceId: string): void {
     if (listing.services.get(service)?.instances.get(instanceId)?.owner !== owner) return;
-    instances.ensure(service, instanceId, { state: 'starting', since: now(), because: 'not found yet' });
+    instances.ensure(service, instanceId);
   }
 
   function policyOf(service: string) {
@@ -179,6 +182,8 @@ export function createRegistrar({
     soonTimer = undefined;
     if (!ready || !policiesRead || !listing.position()) return;
     const startedAt = performance.now();
+    for (const service of changedInListing) watches.get(service)?.listingChanged();
+    changedInListing.clear();
     scaler.settle();
     const situation = situationOf({ policies, retired, watches, instances, listing, owner });
     for (const action of reconcile(situation, now())) carrier.carryOut(action);
@@ -201,15 +206,5 @@ export function createRegistrar({
       listing.close();
       await Promise.all([carrier.close(), notes.close(), hooks.close()]);
     },
-  };
-}
-
-/** Each trouble once, and that it is over. */
-function tellOnce(log: (line: string) => void, what: string) {
-  let told: string | undefined;
-  return (trouble: string | undefined) => {
-    if (trouble === told) return;
-    told = trouble;
-    log(`${what}: ${trouble ?? 'all right again'}`);
   };
 }

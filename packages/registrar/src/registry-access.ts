@@ -1,6 +1,15 @@
 // Requests to the registry. Of several the first that answers is asked, as every client does
 // (docs/decisions/0013-first-that-answers.md).
-import { isRegError, type Problem, problems, regError } from '@reg/schema';
+import {
+  isRegError,
+  type OperationName,
+  operationPath,
+  operations,
+  type Problem,
+  problems,
+  type Reply,
+  regError,
+} from '@reg/schema';
 
 export interface RegistryAccess {
   /** Comma-separated where there are several. */
@@ -10,19 +19,16 @@ export interface RegistryAccess {
 }
 
 interface Ask {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  /** With its query, percent-encoded. */
-  readonly path: string;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | number>>;
   readonly body?: unknown;
-  /** @default 3_000 */
-  readonly timeoutMs?: number;
 }
 
 export interface RegistryCaller {
   /** @throws the registry's problem, or `registry_unavailable` where none answers */
-  ask<Reply>(request: Ask): Promise<Reply>;
+  ask<Name extends OperationName>(name: Name, request: Ask): Promise<Reply<Name>>;
   /** Each of the list, since some of what they know is not shared. @returns the answers of those that gave one */
-  askEach<Reply>(request: Ask): Promise<Reply[]>;
+  askEach<Name extends OperationName>(name: Name, request: Ask): Promise<Reply<Name>[]>;
 }
 
 const answerMs = 3_000;
@@ -33,17 +39,18 @@ export function createRegistryCaller({ registry, token }: RegistryAccess): Regis
   const addresses = registry.split(',').map((one) => one.trim().replace(/\/+$/, ''));
   const avoidedUntil = new Map<string, number>();
 
-  async function askOne<Reply>(
+  async function askOne<Name extends OperationName>(
     address: string,
-    { method, path, body, timeoutMs = answerMs }: Ask,
-  ): Promise<Reply> {
+    name: Name,
+    { parameters, query, body }: Ask,
+  ): Promise<Reply<Name>> {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(address + path, {
-        method,
+      response = await fetch(address + operationPath(name, parameters, query), {
+        method: operations[name].method,
         redirect: 'manual',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.timeout(answerMs),
         headers: {
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...(token && { authorization: `Bearer ${Buffer.from(token.trim(), 'utf8').toString('latin1')}` }),
@@ -57,7 +64,7 @@ export function createRegistryCaller({ registry, token }: RegistryAccess): Regis
       });
     }
     const reply = parse(text);
-    if (response.ok && reply !== undefined) return reply as Reply;
+    if (response.ok && reply !== undefined) return reply as Reply<Name>;
     const { code, detail = '', errors } = (reply ?? {}) as Partial<Problem>;
     if (code !== undefined && Object.hasOwn(problems, code)) throw regError(code, detail, { errors });
     throw regError(
@@ -67,13 +74,13 @@ export function createRegistryCaller({ registry, token }: RegistryAccess): Regis
   }
 
   return {
-    async ask(request) {
+    async ask(name, request) {
       const now = performance.now();
       const rank = (address: string) => Number((avoidedUntil.get(address) ?? 0) > now);
       let failure: unknown;
       for (const address of addresses.toSorted((one, other) => rank(one) - rank(other))) {
         try {
-          return await askOne(address, request);
+          return await askOne(address, name, request);
         } catch (error) {
           failure = error;
           if (!isRegError(error) || error.status !== 503) throw error;
@@ -82,8 +89,8 @@ export function createRegistryCaller({ registry, token }: RegistryAccess): Regis
       }
       throw failure;
     },
-    async askEach<Reply>(request: Ask) {
-      const answers = await Promise.allSettled(addresses.map((address) => askOne<Reply>(address, request)));
+    async askEach(name, request) {
+      const answers = await Promise.allSettled(addresses.map((address) => askOne(address, name, request)));
       const given = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
       const [failure] = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
       if (given.length === 0) throw failure;

@@ -1,6 +1,7 @@
 // Runs a program to its end, within bounds: for checks and hooks. No shell reads its arguments, and it gets none
 // of our secrets.
 import { spawn } from 'node:child_process';
+import { signalGroup } from './signal-group.ts';
 
 const maxOutputCharacters = 4_096;
 
@@ -40,7 +41,7 @@ export function runCommand(
     const kill = (why: string) => {
       trouble ??= why;
       if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
-        killGroup(child.pid);
+        signalGroup(child.pid, 'SIGKILL');
     };
     const late = setTimeout(() => kill(`not done within ${timeoutMs} ms`), timeoutMs);
     const stop = () => kill('given up');
@@ -66,14 +67,6 @@ export function runCommand(
       child.stderr?.destroy();
     });
   });
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it is gone already
-  }
 }
 
 /** Ours without what registers a service by itself, and without our settings: a token may be among them. */

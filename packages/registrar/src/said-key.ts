@@ -21,14 +21,15 @@ export function saidKeyOf({
   return JSON.stringify([addresses, merge, partial, version, zone, weight, tags, sorted(metadata)]);
 }
 
-export interface Shared {
+interface Shared {
   readonly url: string;
   readonly authorizedRoles: AuthorizedRoles;
-  readonly access: 'token' | 'public';
+  /** @default token */
+  readonly access?: 'token' | 'public' | undefined;
 }
 
 /** The order of roles and their repetition mean nothing. */
-export function entryKeyOf({ url, authorizedRoles, access }: Shared): string {
+export function entryKeyOf({ url, authorizedRoles, access = 'token' }: Shared): string {
   const [mode, roles] = Array.isArray(authorizedRoles)
     ? ['all', authorizedRoles]
     : ['any', authorizedRoles.anyOf];

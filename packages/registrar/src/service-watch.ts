@@ -1,11 +1,12 @@
 // One service under its policy: its source says who runs, its checks how they fare. What was learned of an
 // instance stays with it when the policy or the listing changes.
-import { instanceIdOf } from '@reg/schema';
+import { instanceIdOf, type ServicePolicy } from '@reg/schema';
 import type { Health } from './checks/health.ts';
 import type { CheckSchedule } from './checks/schedule.ts';
-import { setChecks } from './checks/start-checks.ts';
+import { setChecks, stopChecks } from './checks/start-checks.ts';
 import { now } from './clock.ts';
 import type { Instances, Watched } from './instances.ts';
+import { placeAt } from './place-at.ts';
 import { type EffectivePolicy, effectivePolicy } from './policies/effective-policy.ts';
 import { type Policy, runsOf, type Said, saidAt } from './policies/policy.ts';
 import { isRunOf } from './reconcile.ts';
@@ -13,6 +14,7 @@ import { saidKeyOf } from './said-key.ts';
 import type { Listing } from './sources/registry.ts';
 import type { Found, Source } from './sources/source.ts';
 import { startSource } from './sources/start-source.ts';
+import { tellOnce } from './tell-once.ts';
 
 export interface ServiceWatch {
   readonly policy: Policy;
@@ -38,17 +40,13 @@ export interface WatchContext {
 
 export function createServiceWatch(first: Policy, context: WatchContext): ServiceWatch {
   const { listing, instances, schedule, owner, log, onHealth, changed } = context;
+  const tell = tellOnce(log, first.service);
   let policy = first;
-  let effective = effectivePolicy(policy, kept());
-  let effectiveKey = JSON.stringify(effective);
+  let kept = keptOf(listing, first.service);
+  let effective = effectivePolicy(policy, kept);
   let found: readonly Found[] = [];
   let looked = false;
-  let told = '';
   let source = start();
-
-  function kept() {
-    return listing.services.get(policy.service)?.definition.policy;
-  }
 
   function start(): Source {
     if (!policy.entry) {
@@ -74,12 +72,6 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
     };
   }
 
-  function tell(trouble: string | undefined): void {
-    if (trouble === told || (trouble === undefined && told === '')) return;
-    told = trouble ?? '';
-    log(`${policy.service}: ${trouble ?? 'all right again'}`);
-  }
-
   /** Every instance as it is found and as the policy wants it. */
   function settle(): void {
     const present = new Set(policy.entry ? settleFound() : settleListed());
@@ -95,15 +87,9 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
         tell(`${one.instance}: ${(error as Error).message}`);
         return [];
       }
-      const [endpoint] = said.endpoints;
-      const instanceId = one.instanceId ?? instanceIdOf(endpoint?.url ?? '');
-      const watched = instances.ensure(policy.service, instanceId, unknownHealth());
-      const sameRun = watched.found !== undefined && watched.found.identity === one.identity;
-      watched.found = one;
-      watched.said = said;
-      watched.saidKey = saidKeyOf(said);
-      if (!sameRun) beginRun(watched);
-      setChecks(watched, effective, endpoint?.url, schedule, onHealth);
+      const url = said.endpoints[0]?.url;
+      const instanceId = one.instanceId ?? instanceIdOf(url ?? '');
+      settleOne(instanceId, one, said, url);
       return [instanceId];
     });
   }
@@ -113,19 +99,22 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
     const listed = listing.services.get(policy.service)?.instances.values() ?? [];
     return [...listed].flatMap(({ instanceId, endpoints, runId, owner: its }) => {
       if (its === owner) return []; // it was ours while the policy had an entry
-      const watched = instances.ensure(policy.service, instanceId, unknownHealth());
-      const { hostname, port } = new URL(endpoints[0]?.url ?? 'http://unknown');
-      const sameRun = watched.found !== undefined && watched.found.identity === runId;
-      watched.found = {
-        host: hostname,
-        port: Number(port) || undefined,
-        instance: instanceId,
-        identity: runId,
-      };
-      if (!sameRun) beginRun(watched);
-      setChecks(watched, effective, endpoints[0]?.url, schedule, onHealth);
+      const url = endpoints[0]?.url;
+      const place = { ...placeAt(url ?? 'http://unknown'), instance: instanceId };
+      settleOne(instanceId, { ...place, identity: runId }, undefined, url);
       return [instanceId];
     });
+  }
+
+  function settleOne(instanceId: string, one: Found, said: Said | undefined, url: string | undefined): void {
+    const watched = instances.ensure(policy.service, instanceId);
+    const sameRun = watched.found !== undefined && watched.found.identity === one.identity;
+    if (!watched.found) watched.foundSince = now();
+    watched.found = one;
+    watched.said = said;
+    watched.saidKey = said && saidKeyOf(said);
+    if (!sameRun) beginRun(watched);
+    setChecks(watched, effective, url, schedule, onHealth);
   }
 
   /** What we listed before we were started again goes on as it was. */
@@ -137,13 +126,11 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
     watched.health = { state, since: now(), because };
     watched.stopping = false;
     if (!adopted) watched.granted = undefined;
-    for (const { scheduled } of watched.checks) scheduled.remove();
-    watched.checks = [];
+    stopChecks(watched);
   }
 
   function letGo(watched: Watched): void {
-    for (const { scheduled } of watched.checks) scheduled.remove();
-    watched.checks = [];
+    stopChecks(watched);
     watched.found = undefined;
   }
 
@@ -161,8 +148,8 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
       if (next === policy) return;
       const another = sourceKey(next) !== sourceKey(policy);
       policy = next;
-      effective = effectivePolicy(policy, kept());
-      effectiveKey = JSON.stringify(effective);
+      kept = keptOf(listing, policy.service);
+      effective = effectivePolicy(policy, kept);
       if (another) {
         source.close();
         looked = false;
@@ -171,12 +158,11 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
       changed();
     },
     listingChanged() {
-      const next = effectivePolicy(policy, kept());
-      const key = JSON.stringify(next);
-      const changedPolicy = key !== effectiveKey;
-      effective = next;
-      effectiveKey = key;
-      if (changedPolicy || !policy.entry) settle();
+      const before = kept;
+      kept = keptOf(listing, policy.service);
+      if (kept === before && policy.entry) return;
+      effective = effectivePolicy(policy, kept);
+      settle();
     },
     close() {
       source.close();
@@ -185,8 +171,9 @@ export function createServiceWatch(first: Policy, context: WatchContext): Servic
   };
 }
 
-function unknownHealth(): Health {
-  return { state: 'starting', since: now(), because: 'not checked yet' };
+/** What the registry keeps is never changed in place. */
+function keptOf({ services }: Listing, service: string): ServicePolicy | undefined {
+  return services.get(service)?.definition.policy;
 }
 
 /** A source goes on where the policy says the same of it. */

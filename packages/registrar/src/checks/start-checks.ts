@@ -1,5 +1,4 @@
 // The checks of one instance, as its policy has them, set into the schedule.
-
 import { now } from '../clock.ts';
 import type { RunningCheck, Watched } from '../instances.ts';
 import type { EffectivePolicy } from '../policies/effective-policy.ts';
@@ -19,17 +18,16 @@ interface CheckToMake {
   readonly make: (signal: AbortSignal) => Promise<Verdict>;
 }
 
-/** What is checked at this address; undefined address: nothing can be. */
-function checksAt(policy: EffectivePolicy, watched: Watched, endpoint: string): CheckToMake[] {
+/** What is checked of an instance that was found. */
+function checksAt(
+  policy: EffectivePolicy,
+  { service, instanceId, found }: Watched,
+  endpoint: string,
+): CheckToMake[] {
+  if (!found) return [];
   const { timeoutMs } = policy.checking;
-  const place = watched.found ?? {
-    host: new URL(endpoint).hostname,
-    port: undefined,
-    instance: watched.instanceId,
-  };
-  const env = { REG_SERVICE: watched.service, REG_INSTANCE: watched.instanceId, REG_ENDPOINT: endpoint };
-  const keyOf = (check: unknown) =>
-    JSON.stringify([check, endpoint, policy.checking, watched.found?.identity]);
+  const env = { REG_SERVICE: service, REG_INSTANCE: instanceId, REG_ENDPOINT: endpoint };
+  const keyOf = (check: unknown) => JSON.stringify([check, endpoint, policy.checking, found.identity]);
   return [
     ...policy.checks.map((check) => ({
       key: keyOf(check),
@@ -42,7 +40,7 @@ function checksAt(policy: EffectivePolicy, watched: Watched, endpoint: string): 
       key: keyOf(command),
       make: (signal: AbortSignal) =>
         checkCommand(
-          command.map((one) => fillIn(one, place)),
+          command.map((one) => fillIn(one, found)),
           env,
           timeoutMs,
           signal,
@@ -100,4 +98,9 @@ export function setChecks(
     watched.health = { state: 'passing', since: now(), because: 'it runs, and nothing checks it' };
     onHealth(watched, before);
   }
+}
+
+export function stopChecks(watched: Watched): void {
+  for (const { scheduled } of watched.checks) scheduled.remove();
+  watched.checks = [];
 }

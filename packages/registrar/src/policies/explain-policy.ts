@@ -1,7 +1,7 @@
 // Every value that is in force for a service, and where it comes from.
 import { policyDefaults, type ServicePolicy } from '@reg/schema';
-import { scalingDrainMs } from './effective-policy.ts';
-import { type Policy, runsOf } from './policy.ts';
+import { effectivePolicy, scalingDrainMs } from './effective-policy.ts';
+import { defaultEndpoints, type Policy, runsOf } from './policy.ts';
 
 export interface PolicyValue {
   /** `checking.intervalMs`. */
@@ -48,11 +48,9 @@ function ownValues(policy: Policy): PolicyValue[] {
   ];
   if (policy.entry && own.access === undefined)
     values.push({ path: 'access', value: 'token', origin: 'default' });
-  if (policy.entry && own.endpoints === undefined) {
-    const url = `http://{host}:{port}${policy.entry.url === '/' ? '' : policy.entry.url}`;
-    values.push({ path: 'endpoints', value: [{ type: 'http', url }], origin: 'default' });
-  }
-  const runs = own.runs ?? runsOf(policy);
+  if (policy.entry && own.endpoints === undefined)
+    values.push({ path: 'endpoints', value: defaultEndpoints(policy.entry), origin: 'default' });
+  const runs = runsOf(policy);
   if (own.runs === undefined && runs) values.push({ path: 'runs', value: runs, origin: 'default' });
   return values;
 }
@@ -63,8 +61,8 @@ function checkValues(
   origin: PolicyValue['origin'],
 ): PolicyValue[] {
   if (said.checks) return [{ path: 'checks', value: said.checks, origin }];
-  if (!policy?.entry || policy.file.commandChecks) return [];
-  return [{ path: 'checks', value: [{ type: 'tcp' }], origin: 'default' }];
+  const checks = policy ? effectivePolicy(policy, undefined).checks : [];
+  return checks.length > 0 ? [{ path: 'checks', value: checks, origin: 'default' }] : [];
 }
 
 /** What was said, then what holds where nothing was. */

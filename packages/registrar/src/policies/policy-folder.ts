@@ -1,7 +1,7 @@
 // The folder of policy files, followed: a file that is changed is read anew, whole or not at all. One that is
 // broken by an edit stays in force as it was before.
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname } from 'node:path';
+import { type KnownFile, type ParsedFile, readChangedFiles } from '../changed-files.ts';
 import { watchFolder } from '../watch-folder.ts';
 import { type PolicyFault, parsePolicy } from './parse-policy.ts';
 import type { Policy } from './policy.ts';
@@ -10,9 +10,6 @@ import type { Policy } from './policy.ts';
 const quietMs = 100;
 /** What the watch misses (another machine's edit on a network file system) is found by looking. */
 const lookEveryMs = 2_000;
-const maxFiles = 10_000;
-const maxFileBytes = 256 * 1024;
-const extensions = ['.yaml', '.yml', '.json'];
 
 export interface BrokenFile {
   readonly file: string;
@@ -27,11 +24,7 @@ export interface Policies {
   readonly broken: readonly BrokenFile[];
 }
 
-interface Known {
-  readonly stamp: string;
-  readonly policy: Policy | undefined;
-  readonly faults: readonly PolicyFault[];
-}
+type Known = KnownFile<Policy, PolicyFault>;
 
 /** Reads it once. @throws where the folder cannot be read */
 export async function readPolicyFolder(folder: string): Promise<Policies> {
@@ -87,46 +80,14 @@ export function followPolicyFolder(
   };
 }
 
-/** @returns `young`: one was written so lately that it may not be whole */
-async function readChanged(folder: string, known: Map<string, Known>, leastAgeMs: number) {
-  const names = (await readdir(folder)).filter(
-    (name) => extensions.includes(extname(name)) && name[0] !== '.',
-  );
-  if (names.length > maxFiles) throw new Error(`${folder} has more than ${maxFiles} policy files`);
-  let changed = false;
-  let young = false;
-  for (const name of names.sort()) {
-    const before = known.get(name);
-    const now = await readOne(join(folder, name), nameOf(name), before, leastAgeMs);
-    if (now === 'young') young = true;
-    else if (now !== before) {
-      changed = true;
-      if (now) known.set(name, now);
-    }
-  }
-  for (const name of known.keys()) {
-    if (!names.includes(name)) changed = known.delete(name) || changed;
-  }
-  return { changed, young };
+function readChanged(folder: string, known: Map<string, Known>, leastAgeMs: number) {
+  const faultOf = (message: string): PolicyFault => ({ line: 1, column: 1, path: '', message });
+  return readChangedFiles(folder, known, { what: 'policy files', parse, faultOf, leastAgeMs });
 }
 
-async function readOne(path: string, name: string, before: Known | undefined, leastAgeMs: number) {
-  const found = await stat(path).catch(() => undefined); // gone while we looked: the next look says so
-  if (!found?.isFile()) return before;
-  const stamp = `${found.ino} ${found.size} ${found.mtimeMs}`;
-  if (before?.stamp === stamp) return before;
-  const ageMs = Date.now() - found.mtimeMs;
-  if (ageMs >= 0 && ageMs < leastAgeMs) return 'young';
-  const fault = (message: string) => ({ faults: [{ line: 1, column: 1, path: '', message }] });
-  const parsed =
-    found.size > maxFileBytes
-      ? fault(`is larger than ${maxFileBytes} bytes`)
-      : await readFile(path, 'utf8').then(
-          (text) => parsePolicy(text, name),
-          (error: Error) => fault(error.message),
-        );
-  if ('policy' in parsed) return { stamp, policy: parsed.policy, faults: [] };
-  return { stamp, policy: before?.policy, faults: parsed.faults };
+function parse(text: string, file: string): ParsedFile<Policy, PolicyFault> {
+  const parsed = parsePolicy(text, nameOf(file));
+  return 'policy' in parsed ? { value: parsed.policy } : parsed;
 }
 
 function nameOf(file: string): string {
@@ -138,7 +99,9 @@ function collect(known: ReadonlyMap<string, Known>): Policies {
   const policies = new Map<string, Policy>();
   const fileOf = new Map<string, string>();
   const broken: BrokenFile[] = [];
-  for (const [file, { policy, faults }] of [...known].sort(([one], [other]) => (one < other ? -1 : 1))) {
+  for (const [file, { value: policy, faults }] of [...known].sort(([one], [other]) =>
+    one < other ? -1 : 1,
+  )) {
     if (faults.length > 0) broken.push({ file, faults, hasLastGood: policy !== undefined });
     if (!policy) continue;
     const holder = fileOf.get(policy.service);

@@ -53,6 +53,11 @@ export function runsOf({ file }: Policy): PolicyFile['runs'] {
   return file.runs ?? (ports && { ports });
 }
 
+/** The public path, where the instance is. */
+export function defaultEndpoints({ url }: Entry): NonNullable<PolicyFile['endpoints']> {
+  return [{ type: 'http', url: `http://{host}:{port}${url === '/' ? '' : url}` }];
+}
+
 /** What is said of all instances and of the service; which one it is comes from its place. */
 export type Said = Omit<Registration, 'name' | 'instanceId' | 'runId' | 'generation' | 'lease' | 'owner'>;
 
@@ -60,15 +65,10 @@ export type Said = Omit<Registration, 'name' | 'instanceId' | 'runId' | 'generat
 export function saidAt({ file, entry, service }: Policy, place: Place): Said {
   if (!entry) throw regError('invalid_request', `the policy of ${service} has no url`);
   const { merge, partial, version, zone, weight, tags, metadata } = file;
-  const endpoints = file.endpoints?.map(({ url, ...rest }) => ({ ...rest, url: fillIn(url, place) }));
+  const endpoints = file.endpoints ?? defaultEndpoints(entry);
   const said = {
     ...entry,
-    endpoints: endpoints ?? [
-      {
-        type: 'http' as const,
-        url: fillIn(`http://{host}:{port}${entry.url === '/' ? '' : entry.url}`, place),
-      },
-    ],
+    endpoints: endpoints.map(({ url, ...rest }) => ({ ...rest, url: fillIn(url, place) })),
     ...(merge !== undefined && { merge }),
     ...(partial !== undefined && { partial }),
     ...(version !== undefined && { version }),

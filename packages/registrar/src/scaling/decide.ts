@@ -2,6 +2,7 @@
 // its reason comes out, and what is to be remembered until the next time.
 import type { Scaling } from '../policies/effective-policy.ts';
 import type { Judged, Pressure } from './judge-load.ts';
+import { type Pending, stillPending } from './pending.ts';
 
 export interface Counted {
   readonly instanceId: string;
@@ -10,15 +11,8 @@ export interface Counted {
   readonly state: 'starting' | 'passing' | 'failing' | 'stopping';
   /** We know how to stop it. */
   readonly stoppable: boolean;
-  /** When it was seen first, in milliseconds since 1970: the newest goes first. */
+  /** When it was found, in milliseconds since 1970: the newest goes first. */
   readonly since: number;
-}
-
-/** One that was asked for and is not there yet. */
-export interface Pending {
-  readonly askedAt: number;
-  /** As its source will name it; undefined: who was asked gives it a name. */
-  readonly instance?: string | undefined;
 }
 
 /** What is remembered from one decision to the next. */
@@ -88,11 +82,11 @@ function remember({ scaling, instances, load }: Question, before: ScalingMemory,
   const names = new Set(instances.map(({ instance }) => instance));
   // One that waits for too long is given up, and may be asked for again.
   const waiting = before.pending.filter(({ askedAt }) => now - askedAt < scaling.pendingMs);
-  const named = waiting.filter(({ instance }) => instance !== undefined);
-  const missing = named.filter(({ instance }) => !names.has(instance));
+  const missing = stillPending(waiting, names);
   // Who else came answers the oldest request that has no name.
-  const came = Math.max(0, running - before.running - (named.length - missing.length));
-  const pending = [...missing, ...waiting.filter(({ instance }) => instance === undefined).slice(came)];
+  const came = Math.max(0, running - before.running - (waiting.length - missing.length));
+  const named = missing.filter(({ instance }) => instance !== undefined);
+  const pending = [...named, ...missing.filter(({ instance }) => instance === undefined).slice(came)];
   const changed = load.pressure !== before.pressure;
   const steady =
     now - before.lastStartAt > longestPauseMs && instances.some(({ state }) => state === 'passing');
@@ -140,7 +134,7 @@ function decideStep(question: Question, memory: ScalingMemory, now: number): Sca
       ? { do: 'start', count: 1, because: load.because, forLoad: true }
       : undefined;
   }
-  if (load.pressure === 'low' && passing > Math.max(min, 0)) {
+  if (load.pressure === 'low' && passing > min) {
     const cooled = now - Math.max(memory.lastUpAt, memory.lastDownAt) >= scaling.coolDownDownMs;
     return forMs >= scaling.lowForMs && cooled ? stopOne(instances, load.because) : undefined;
   }

@@ -1,6 +1,5 @@
 // Has as many of a service as its policy wants: looks at the load, lets `decide` decide, and carries it out.
 
-import { operationPath } from '@reg/schema';
 import type { Carrier } from '../carry-out.ts';
 import { now } from '../clock.ts';
 import type { Hooks } from '../hooks.ts';
@@ -11,15 +10,9 @@ import type { Start } from '../policies/policy-file.ts';
 import type { RegistryCaller } from '../registry-access.ts';
 import type { ServiceWatch } from '../service-watch.ts';
 import type { Listing } from '../sources/registry.ts';
-import {
-  beginScaling,
-  type Counted,
-  decideScaling,
-  type Pending,
-  type ScalingMemory,
-  type ScalingStep,
-} from './decide.ts';
+import { beginScaling, type Counted, decideScaling, type ScalingMemory, type ScalingStep } from './decide.ts';
 import { type Judged, judgeLoad, type ServiceLoad, sumLoads } from './judge-load.ts';
+import { type Pending, stillPending, withName, withoutLast } from './pending.ts';
 import { commandStarter } from './starters/command.ts';
 import type { Starter, StarterContext } from './starters/starter.ts';
 import { systemdStarter } from './starters/systemd.ts';
@@ -48,7 +41,6 @@ interface Parts {
 interface Scaled {
   memory: ScalingMemory;
   starter: { readonly key: string; readonly it: Starter } | undefined;
-  readonly firstSeen: Map<string, number>;
   toldHigh: boolean;
   looking: boolean;
 }
@@ -62,7 +54,6 @@ export function createScaler(parts: Parts): Scaler {
     const known = scaled.get(service) ?? {
       memory: beginScaling(now()),
       starter: undefined,
-      firstSeen: new Map<string, number>(),
       toldHigh: false,
       looking: false,
     };
@@ -76,13 +67,14 @@ export function createScaler(parts: Parts): Scaler {
     if (state.looking || !watch.looked || !isOurs(service)) return;
     state.looking = true;
     try {
-      const counted = count(service, state);
       const load = await loadOf(service);
       if (closed) return;
+      // After the wait: who came meanwhile is in neither `pending` nor an older count.
+      const starter = starterOf(watch, state);
+      const counted = count(service, starter);
       const passing = counted.filter((one) => one.state === 'passing').length;
       const judged = judgeLoad(load, scaling.highLoad, passing, now());
       const { wanted } = listing.services.get(service)?.definition ?? {};
-      const starter = starterOf(watch, state);
       const pendingMs = Math.min(scaling.pendingMs, starter?.pendingMs ?? 0);
       const question = { scaling: { ...scaling, pendingMs }, wanted, instances: counted, load: judged };
       const decided = decideScaling(question, state.memory, now());
@@ -107,36 +99,33 @@ export function createScaler(parts: Parts): Scaler {
 
   async function loadOf(service: string): Promise<ServiceLoad | undefined> {
     if (!listing.services.has(service)) return undefined;
-    const path = operationPath('getService', { service });
-    const replies = await caller.askEach<{ load?: ServiceLoad }>({ method: 'GET', path }).catch(() => []);
+    const replies = await caller.askEach('getService', { parameters: { service } }).catch(() => []);
     return sumLoads(replies.map(({ load }) => load));
   }
 
-  function count(service: string, { firstSeen }: Scaled): Counted[] {
-    const starter = scaled.get(service)?.starter?.it;
+  function count(service: string, starter: Starter | undefined): Counted[] {
     const listed = listing.services.get(service)?.instances;
     const watched = instances.of(service).filter(({ found }) => found !== undefined);
     const known = new Set(watched.map(({ instanceId }) => instanceId));
-    for (const id of firstSeen.keys()) if (!known.has(id)) firstSeen.delete(id);
-    const ours = watched.map((one): Counted => {
-      const { instanceId } = one;
-      if (!firstSeen.has(instanceId)) firstSeen.set(instanceId, now());
-      const since = firstSeen.get(instanceId) ?? 0;
-      const state = countedState(one, listed?.get(instanceId)?.state);
-      return {
-        instanceId,
+    const ours = watched.map(
+      (one): Counted => ({
+        instanceId: one.instanceId,
         instance: one.found?.instance,
-        state,
-        since,
+        state: countedState(one, listed?.get(one.instanceId)?.state),
+        since: one.foundSince,
         stoppable: starter?.canStop(one) ?? false,
-      };
-    });
+      }),
+    );
     const others = [...(listed?.values() ?? [])].flatMap(({ instanceId, state }): Counted[] =>
       known.has(instanceId)
         ? []
         : [{ instanceId, state: state === 'up' ? 'passing' : 'stopping', since: 0, stoppable: false }],
     );
     return [...ours, ...others];
+  }
+
+  function changePending(state: Scaled, change: (pending: readonly Pending[]) => readonly Pending[]): void {
+    state.memory = { ...state.memory, pending: change(state.memory.pending) };
   }
 
   function tellHigh(
@@ -168,7 +157,7 @@ export function createScaler(parts: Parts): Scaler {
     else if (state.starter?.key !== key) {
       const { service } = policy;
       const lost = (instance: string) => {
-        state.memory = without(state.memory, (one) => one.instance === instance);
+        changePending(state, (pending) => withoutLast(pending, instance));
       };
       const context = { service, owner, log, lost, instances: () => instances.of(service) };
       state.starter = { key, it: makeStarter(start, context) };
@@ -194,12 +183,12 @@ export function createScaler(parts: Parts): Scaler {
   async function startOne(service: string, starter: Starter, state: Scaled, because: string): Promise<void> {
     try {
       const { what, instance } = await starter.start(because);
-      state.memory = { ...state.memory, pending: named(state.memory.pending, instance) };
+      changePending(state, (pending) => withName(pending, instance));
       log(`${service} started ${what}: ${because}`);
       notes.add({ service, event: 'scaled-up', text: `${what}: ${because}` });
     } catch (error) {
       // It never will be there, so it is not waited for; the next is asked for later and later.
-      state.memory = without(state.memory, (one) => one.instance === undefined);
+      changePending(state, (pending) => withoutLast(pending, undefined));
       log(`${service} not started: ${(error as Error).message}`);
       notes.add({ service, event: 'scale-up-failed', text: (error as Error).message });
     }
@@ -240,9 +229,7 @@ export function createScaler(parts: Parts): Scaler {
       for (const [service, state] of scaled) {
         if (state.memory.pending.length === 0) continue;
         const names = new Set(instances.of(service).map(({ found }) => found?.instance));
-        const pending = state.memory.pending.filter(
-          (one) => one.instance === undefined || !names.has(one.instance),
-        );
+        const pending = stillPending(state.memory.pending, names);
         const came = state.memory.pending.length - pending.length;
         state.memory = { ...state.memory, pending, running: state.memory.running + came };
       }
@@ -256,18 +243,6 @@ export function createScaler(parts: Parts): Scaler {
 function makeStarter(start: Start, context: StarterContext): Starter {
   if ('systemd' in start) return systemdStarter(start, context);
   return 'command' in start ? commandStarter(start, context) : webhookStarter(start, context);
-}
-
-/** One of those that have no name yet gets this one. */
-function named(pending: readonly Pending[], instance: string | undefined): readonly Pending[] {
-  const index = pending.findIndex((one) => one.instance === undefined);
-  return pending.map((one, at) => (at === index ? { ...one, instance } : one));
-}
-
-/** The last one that fits is not waited for. */
-function without(memory: ScalingMemory, fits: (pending: Pending) => boolean): ScalingMemory {
-  const index = memory.pending.findLastIndex(fits);
-  return { ...memory, pending: memory.pending.filter((_, at) => at !== index) };
 }
 
 /** It does its part once it passes and is listed. */

@@ -1,10 +1,11 @@
 // A folder of service documents: each is an instance, as a registration says it. What the service shares comes from
 // the policy; a document that says it too has to agree.
 
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { instanceIdOf, registrationBody } from '@reg/schema';
 import * as z from 'zod';
+import { type KnownFile, type ParsedFile, readChangedFiles } from '../changed-files.ts';
+import { placeAt } from '../place-at.ts';
 import { parseText } from '../policies/parse-policy.ts';
 import type { Policy, Said } from '../policies/policy.ts';
 import { entryKeyOf } from '../said-key.ts';
@@ -13,8 +14,6 @@ import { type Found, lookAgain, type Source, type SourceEvents } from './source.
 
 /** A change is seen by the watch; looking finds what that misses. */
 const everyMs = 5_000;
-const maxDocuments = 10_000;
-const maxDocumentBytes = 256 * 1024;
 
 const { url, authorizedRoles, ...others } = registrationBody.shape;
 const document = z.strictObject({
@@ -23,21 +22,21 @@ const document = z.strictObject({
   authorizedRoles: authorizedRoles.optional(),
 });
 
-interface Known {
-  readonly stamp: string;
-  /** As it was when it was right last. */
-  readonly found: Found | undefined;
-  readonly wrong: string | undefined;
-}
-
 export function followDocuments(folder: string, policy: Policy, events: SourceEvents): Source {
-  const known = new Map<string, Known>();
+  const known = new Map<string, KnownFile<Found, string>>();
+  const reading = {
+    what: 'documents',
+    parse: (text: string) => foundIn(text, policy),
+    faultOf: (message: string) => message,
+  };
   let faults: string | undefined;
   const look = async () => {
-    await readChanged(folder, policy, known);
-    const wrong = [...known.values()].flatMap((one) => one.wrong ?? []);
-    faults = wrong.length > 0 ? wrong.join('; ') : undefined;
-    return [...known.values()].flatMap(({ found }) => found ?? []);
+    await readChangedFiles(folder, known, reading);
+    const all = [...known].flatMap(([name, { faults }]) =>
+      faults.map((fault) => `${join(folder, name)}: ${fault}`),
+    );
+    faults = all.length > 0 ? all.join('; ') : undefined;
+    return [...known.values()].flatMap(({ value }) => value ?? []);
   };
   // One that is wrong is told of, and hides no other.
   const trouble = (why: string | undefined) => events.trouble(why ?? faults);
@@ -51,46 +50,31 @@ export function followDocuments(folder: string, policy: Policy, events: SourceEv
   };
 }
 
-/** One that an edit made wrong stays as it was; one that is deleted is gone. */
-async function readChanged(folder: string, policy: Policy, known: Map<string, Known>): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name));
-  if (names.length > maxDocuments) throw new Error(`${folder} has more than ${maxDocuments} documents`);
-  const there = new Set(names);
-  for (const name of known.keys()) if (!there.has(name)) known.delete(name);
-  for (const name of names) {
-    const path = join(folder, name);
-    const { ino, size, mtimeMs } = await stat(path);
-    const stamp = `${ino} ${size} ${mtimeMs}`;
-    const before = known.get(name);
-    if (before?.stamp === stamp) continue;
-    const one =
-      size > maxDocumentBytes ? 'is too large' : foundIn(await readFile(path, 'utf8'), name, policy);
-    if (typeof one === 'string') known.set(name, { stamp, found: before?.found, wrong: `${path}: ${one}` });
-    else known.set(name, { stamp, found: one, wrong: undefined });
-  }
-}
-
-/** Undefined: it is of another service. A text: what is wrong with it. */
-function foundIn(text: string, file: string, { service, entry }: Policy): Found | string | undefined {
+/** Of another service it means nothing here. */
+function foundIn(text: string, { service, entry }: Policy): ParsedFile<Found, string> {
   const read = parseText(text, document);
   if ('faults' in read)
-    return read.faults.map(({ line, path, message }) => `${line}: ${path} ${message}`).join(', ');
+    return wrong(read.faults.map(({ line, path, message }) => `${line}: ${path} ${message}`).join(', '));
   const { name = service, url, authorizedRoles, access, instanceId, ...others } = read.value;
-  if (name !== service) return undefined;
-  if (!entry) return 'its policy has no url';
+  if (name !== service) return { value: undefined };
+  if (!entry) return wrong('its policy has no url');
   const shared = {
     url: url ?? entry.url,
     authorizedRoles: authorizedRoles ?? entry.authorizedRoles,
     access: access ?? entry.access,
   };
-  if (entryKeyOf(shared) !== entryKeyOf(entry)) return 'its url, roles or access are not those of its policy';
+  if (entryKeyOf(shared) !== entryKeyOf(entry))
+    return wrong('its url, roles or access are not those of its policy');
   const { runId: _, generation: __, lease: ___, owner: ____, redefine: _____, ...its } = others;
   const said = { ...entry, ...its } as Said;
   const [fault] = registrationBody.safeParse(said).error?.issues ?? [];
-  if (fault) return `${fault.path.join('.')} ${fault.message}`;
-  const first = said.endpoints[0]?.url ?? '';
-  const { hostname, port } = new URL(first);
-  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || undefined };
-  const instance = instanceId ?? (first === '' ? file.slice(0, -extname(file).length) : instanceIdOf(first));
-  return { ...place, instance, identity: undefined, said, instanceId };
+  if (fault) return wrong(`${fault.path.join('.')} ${fault.message}`);
+  const [first] = said.endpoints;
+  if (!first) return wrong('it has no endpoint');
+  const instance = instanceId ?? instanceIdOf(first.url);
+  return { value: { ...placeAt(first.url), instance, identity: undefined, said, instanceId } };
+}
+
+function wrong(fault: string): { readonly faults: readonly string[] } {
+  return { faults: [fault] };
 }

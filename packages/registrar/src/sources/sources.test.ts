@@ -71,6 +71,7 @@ test('units as systemctl shows them', () => {
   ]);
 });
 
+// Story: a folder named like a document was read as one, which failed, and no document was found any more.
 test('documents: each of the service is an instance; one that is wrong is said and hides no other', async () => {
   await using folder = await temporaryFolder();
   await mkdir(join(folder.path, 'documents'));
@@ -85,6 +86,7 @@ test('documents: each of the service is an instance; one that is wrong is said a
   await write('one.json', { name: 'tickets', url: '/t', endpoints: at(1), authorizedRoles: ['b', 'a'] });
   await write('two.json', { endpoints: at(2), version: '2' });
   await write('other.json', { name: 'other', url: '/o', endpoints: at(3), authorizedRoles: [] });
+  await mkdir(join(folder.path, 'documents', 'old.json'));
   await write('wrong.json', { endpoints: at(4), authorizedRoles: ['z'] });
   let found: readonly Found[] = [];
   let told: string | undefined;

@@ -1,5 +1,6 @@
 // Which source a policy asks for. Where it names none, the entry itself is the one instance there is.
 import { instanceIdOf } from '@reg/schema';
+import { placeAt } from '../place-at.ts';
 import { type Policy, runsOf } from '../policies/policy.ts';
 import { followDocker } from './docker.ts';
 import { followDocuments } from './documents.ts';
@@ -11,11 +12,8 @@ export function startSource(policy: Policy, events: SourceEvents): Source {
   const runs = runsOf(policy);
   if (!runs) {
     const [first] = policy.file.endpoints ?? [];
-    if (first) {
-      const { hostname, port } = new URL(first.url);
-      const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || undefined };
-      events.found([{ ...place, instance: instanceIdOf(first.url), identity: undefined }]);
-    }
+    if (first)
+      events.found([{ ...placeAt(first.url), instance: instanceIdOf(first.url), identity: undefined }]);
     return { close() {} };
   }
   if ('ports' in runs) return followPorts(runs, events);

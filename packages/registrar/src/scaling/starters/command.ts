@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { childEnvironment } from '../../run-command.ts';
+import { signalGroup } from '../../signal-group.ts';
 import { readListeningSockets } from '../../sources/listening-sockets.ts';
 import { socketsOf } from '../../sources/systemd.ts';
 import { createAsked, localPendingMs, type Starter, type StarterContext } from './starter.ts';
@@ -90,14 +91,6 @@ async function endGroupOf(pid: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
   }
   signalGroup(group, 'SIGKILL');
-}
-
-function signalGroup(group: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-group, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it is gone already
-  }
 }
 
 /** The fields of proc_pid_stat(5) after the command's name, which may hold anything. */

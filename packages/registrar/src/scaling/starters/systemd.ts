@@ -25,7 +25,6 @@ export function systemdStarter(
   async function systemctl(...args: string[]): Promise<void> {
     const { code, output, trouble } = await runCommand(
       ['systemctl', ...systemctlArguments(user), '--no-block', ...args],
-      // Where the user's manager is.
       { timeoutMs: answerMs },
     );
     if (code !== 0) throw new Error(`systemctl ${args.join(' ')}: ${trouble ?? output}`);
