@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { freePortRange } from '../support/free-port.ts';
 import { startLoad } from '../support/load.ts';
 import type { StartedProcess } from '../support/process.ts';
 import {
   endsWhatRuns,
-  freePortRange,
   pidOn,
   plainApp,
   policyFolder,

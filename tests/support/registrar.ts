@@ -4,7 +4,6 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from './free-port.ts';
 import { type StartedProcess, startProcess } from './process.ts';
 import { reg, root } from './stack.ts';
 
@@ -71,14 +70,6 @@ export async function startPlainApp(
 
 export const plainApp = `${root}tests/support/plain-app.mjs`;
 
-/** Ports that nobody listens on, one after the other: [first, last]. */
-export async function freePortRange(count: number): Promise<readonly [number, number]> {
-  for (;;) {
-    const first = await freePort();
-    if (first + count < 65_535 && first % 100 < 100 - count) return [first, first + count - 1];
-  }
-}
-
 /** Takes every POST with 202. @param onBody called with each, as JSON */
 export async function startWebhook(onBody: (body: Record<string, unknown>) => void = () => undefined) {
   const bodies: Record<string, unknown>[] = [];
@@ -119,5 +110,7 @@ export function endsWhatRuns([first, last]: readonly [number, number]): AsyncDis
 /** Of a plain app. */
 export async function pidOn(port: number): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${port}/pid`, { headers: { connection: 'close' } });
-  return Number(await response.text());
+  const pid = Number(await response.text());
+  if (!Number.isSafeInteger(pid)) throw new Error(`what listens on port ${port} is no plain app`);
+  return pid;
 }
