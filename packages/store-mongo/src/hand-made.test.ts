@@ -1,40 +1,23 @@
 // What people and other programs do in the database itself counts.
-import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
 import type { RegistrationBody } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
-import { eventually } from '../../../tests/support/eventually.ts';
+import { expect } from 'vitest';
 import {
-  hasMongod,
-  type Mongod,
-  type ReplicaSet,
-  startMongod,
-  startReplicaSet,
-} from '../../../tests/support/mongod.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
+  type ServerKind,
+  serverKinds,
+  testWithMongod as test,
+  useServers,
+} from '../../../tests/support/database-servers.ts';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { seededRandom } from '../../../tests/support/random.ts';
 import { count } from '../../../tests/support/size.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
+const urlOn = useServers();
 
-const servers = ['replica set', 'standalone'] as const;
-let replicaSet: ReplicaSet;
-let standalone: Mongod;
-
-beforeAll(async () => {
-  [replicaSet, standalone] = await Promise.all([startReplicaSet(), startMongod()]);
-}, 120_000);
-
-afterAll(async () => {
-  await replicaSet?.[Symbol.asyncDispose]();
-  await standalone?.[Symbol.asyncDispose]();
-});
-
-async function openWorld(server: (typeof servers)[number]) {
-  const name = `Series${randomBytes(4).toString('hex')}`;
-  const url = server === 'replica set' ? replicaSet.urlOf(name) : `${standalone.url}/${name}`;
+async function openWorld(server: ServerKind) {
+  const url = urlOn(server);
   const store = await openMongoStore({ url });
   const registry = createRegistry({ store });
   const connection = await mongoose.createConnection(url).asPromise();
@@ -67,7 +50,7 @@ const plain = (name: string, port: number, more: object = {}) => ({
   ...more,
 });
 
-test.for(servers)(
+test.for(serverKinds)(
   'the plain document of four fields is a live service; edited and deleted by hand it follows (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -87,7 +70,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'two documents of one name are two instances; the service goes with the last one (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -100,7 +83,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'a policy edited by hand in definitions counts; one that does not fit is reported and the last good one stays (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -169,7 +152,7 @@ test('a registered instance follows its document at once, whatever is edited rig
   }
 });
 
-test.for(servers)(
+test.for(serverKinds)(
   'a document as the original’s library wrote it: _id in its endpoints, and __v (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -182,7 +165,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'a hand edit of the path holds where it is the only instance; else it is reported and the former stays (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -214,7 +197,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'a registered instance that is deleted by hand is gone, and its client may register again (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -238,7 +221,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)('what people made is there after a restart (%s)', async (server) => {
+test.for(serverKinds)('what people made is there after a restart (%s)', async (server) => {
   await using world = await openWorld(server);
   await world.services.insertOne(plain('tickets', 3001));
   await eventually(world.listed, (all) => all.length === 1);
@@ -251,7 +234,7 @@ function createDisposable(store: Awaited<ReturnType<typeof openMongoStore>>) {
   return { store, [Symbol.asyncDispose]: () => store.close() };
 }
 
-test.for(servers)(
+test.for(serverKinds)(
   'documents that mean nothing are reported with their path, listed nowhere, and break nothing (%s)',
   async (server) => {
     await using world = await openWorld(server);

@@ -1,39 +1,22 @@
 // Documents by hand that want what others have: all registries come to the same, and so does one that starts.
-import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
 import type { RegistrationBody } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
-import { eventually } from '../../../tests/support/eventually.ts';
+import { expect } from 'vitest';
 import {
-  hasMongod,
-  type Mongod,
-  type ReplicaSet,
-  startMongod,
-  startReplicaSet,
-} from '../../../tests/support/mongod.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
+  type ServerKind,
+  serverKinds,
+  testWithMongod as test,
+  useServers,
+} from '../../../tests/support/database-servers.ts';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
-
-const servers = ['replica set', 'standalone'] as const;
-let replicaSet: ReplicaSet;
-let standalone: Mongod;
-
-beforeAll(async () => {
-  [replicaSet, standalone] = await Promise.all([startReplicaSet(), startMongod()]);
-}, 120_000);
-
-afterAll(async () => {
-  await replicaSet?.[Symbol.asyncDispose]();
-  await standalone?.[Symbol.asyncDispose]();
-});
+const urlOn = useServers();
 
 /** As many registries as the server takes, and one more each time that somebody asks what a new one says. */
-async function openWorld(server: (typeof servers)[number]) {
-  const name = `Series${randomBytes(4).toString('hex')}`;
-  const url = server === 'replica set' ? replicaSet.urlOf(name) : `${standalone.url}/${name}`;
+async function openWorld(server: ServerKind) {
+  const url = urlOn(server);
   const openOne = async () => {
     const store = await openMongoStore({ url, log: () => {} });
     return { store, registry: createRegistry({ store }) };
@@ -114,7 +97,7 @@ const body = (url: string, port: number): RegistrationBody => ({
   authorizedRoles: [],
 });
 
-test.for(servers)(
+test.for(serverKinds)(
   'a path that a living service holds: reported, not listed, and listed once it is free (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -127,7 +110,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'reserved paths are reported; / by hand is the operator’s own grant (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -139,7 +122,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'two names of one slug, two documents of one address: one is listed, the other reported (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -161,7 +144,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'of two by hand at one address the lower _id is listed, also where it came later (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -175,7 +158,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'an edit that disagrees is reported, and counts once its document is the only one (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -194,7 +177,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)(
+test.for(serverKinds)(
   'an edit to a path that another one holds is reported, and the former path stays (%s)',
   async (server) => {
     await using world = await openWorld(server);
@@ -218,7 +201,7 @@ test.for(servers)(
   },
 );
 
-test.for(servers)('definitions edited by hand break nothing and are put right (%s)', async (server) => {
+test.for(serverKinds)('definitions edited by hand break nothing and are put right (%s)', async (server) => {
   await using world = await openWorld(server);
   await world.registry.register({ service: 'tickets', id: 'one' }, body('/tickets', 3001));
   const definitions = world.db.collection<mongo.Document>('definitions');
@@ -244,7 +227,7 @@ test.for(servers)('definitions edited by hand break nothing and are put right (%
   await world.registry.register({ service: 'tickets', id: 'two' }, body('/tickets', 3002));
 });
 
-test.for(servers)(
+test.for(serverKinds)(
   'collections and the database dropped by hand: all is read anew, and works as before (%s)',
   { timeout: 120_000 },
   async (server) => {

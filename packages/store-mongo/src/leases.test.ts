@@ -1,5 +1,5 @@
-// What of renewals is written down: all that were gathered in one statement, which no value in it may turn into
-// another one, and no late word may turn back.
+// What of leases is written down: nothing before the first renewal; then all renewals that were gathered in one
+// statement, which no value in it may turn into another one, and no late word may turn back.
 import { randomBytes } from 'node:crypto';
 import { createRegistry, type Registry } from '@reg/registry';
 import { mongo } from 'mongoose';
@@ -31,10 +31,11 @@ async function open() {
   };
 }
 
-const register = async (registry: Registry, service: string, port: number) => {
+const register = async (registry: Registry, service: string, port: number, ttlMs = 60_000) => {
   const endpoints = [{ type: 'http' as const, url: `http://127.0.0.1:${port}` }];
-  const url = `/${port}`;
-  return await registry.register({ service, id: 'one' }, { url, endpoints, authorizedRoles: [] });
+  const body = { url: `/${port}`, endpoints, authorizedRoles: [], lease: { ttlMs } };
+  const { generation } = await registry.register({ service, id: 'one' }, body);
+  return { service, id: 'one', generation };
 };
 
 // In a pipeline `$name` is a field and `$$NOW` a variable, `a.b` a path.
@@ -42,10 +43,15 @@ test.each(['$generation', '$$NOW', '$', 'a.b', '{"$literal":1}'])(
   'the lease of a service named %s is written under its name',
   async (service) => {
     await using opened = await open();
-    const { generation } = await register(opened.registry, service, 3001);
+    const renewal = await register(opened.registry, service, 3001);
+    await opened.registry.renewMany([renewal]);
     const kept = () => opened.leases.find().toArray();
     const [lease] = await eventually(kept, (all) => all.length > 0);
-    expect(lease).toEqual({ _id: `${service}/one`, generation, renewedAt: expect.any(Date) });
+    expect(lease).toEqual({
+      _id: `${service}/one`,
+      generation: renewal.generation,
+      renewedAt: expect.any(Date),
+    });
   },
 );
 
@@ -54,6 +60,7 @@ test('what a later run, or a later moment, has written stays', async () => {
   const { registry, leases } = opened;
   const first = await register(registry, 'later-run', 3001);
   const second = await register(registry, 'later-moment', 3002);
+  await registry.renewMany([first, second]);
   await eventually(async () => (await leases.countDocuments()) === 2);
   const moment = new Date();
   const [hourAgo, inAnHour] = [new Date(Date.now() - 3_600_000), new Date(Date.now() + 3_600_000)] as const;
@@ -61,15 +68,32 @@ test('what a later run, or a later moment, has written stays', async () => {
   await leases.updateOne({ _id: 'later-run/one' }, { $set: { generation: newer, renewedAt: hourAgo } });
   await leases.updateOne({ _id: 'later-moment/one' }, { $set: { renewedAt: inAnHour } });
 
-  await registry.renewMany([
-    { service: 'later-run', id: 'one', generation: first.generation },
-    { service: 'later-moment', id: 'one', generation: second.generation },
-  ]);
-  await register(registry, 'marks-the-flush', 3003); // written with the two renewals, or after them
+  const marksTheFlush = await register(registry, 'marks-the-flush', 3003);
+  await registry.renewMany([first, second, marksTheFlush]);
   await eventually(async () => (await leases.countDocuments({ renewedAt: { $gt: moment } })) === 2);
   expect(await leases.findOne({ _id: 'later-run/one' })).toMatchObject({
     generation: newer,
     renewedAt: hourAgo,
   });
   expect(await leases.findOne({ _id: 'later-moment/one' })).toMatchObject({ renewedAt: inAnHour });
+});
+
+test.each(['never', 'by a former run'])('a lease that was renewed %s ends on time', async (renewed) => {
+  await using opened = await open();
+  const { registry, leases } = opened;
+  if (renewed === 'by a former run') {
+    await registry.renewMany([await register(registry, 'tickets', 3001, 60_000)]);
+    await eventually(
+      () => leases.countDocuments(),
+      (count) => count === 1,
+    );
+  }
+  await register(registry, 'tickets', 3001, 1_000);
+
+  const entries = await eventually(
+    () => registry.history({ service: 'tickets' }).entries,
+    (all) => all.some(({ kind }) => kind === 'instance-expired'),
+  );
+  const timeOf = (kind: string) => entries.findLast((entry) => entry.kind === kind)?.at ?? Number.NaN;
+  expect(timeOf('instance-expired') - timeOf('instance-registered')).toBeGreaterThanOrEqual(1_000);
 });

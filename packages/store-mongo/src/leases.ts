@@ -1,6 +1,6 @@
 // Leases over the database: renewals are gathered and written together, by the database's clock, so that the
-// registries' own clocks need not agree. Where nothing could be written, nobody could renew: that time counts
-// for no lease.
+// registries' own clocks need not agree. A lease that nobody has renewed yet is not written down: every registry saw
+// it begin. Where nothing could be written, nobody could renew: that time counts for no lease.
 import type { Clock, InstanceKey, Renewal, View } from '@reg/registry';
 import { regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
@@ -26,8 +26,6 @@ export interface LeaseOptions {
 }
 
 export interface Leases {
-  /** A lease begins: it is written down with the next renewals. */
-  began(key: InstanceKey, generation: number): void;
   /** @throws `store_unavailable` where one could not be written for half of its lease */
   renew(renewals: readonly Renewal[]): readonly InstanceKey[];
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
@@ -58,10 +56,9 @@ export function startLeases({
   let writing: ReadonlyMap<InstanceKey, Pending> = new Map();
   let renewalFault = '';
 
-  function add(key: InstanceKey, generation: number): void {
-    const before = pending.get(key);
-    const now = clock.now();
-    pending.set(key, { generation, renewedAt: now, since: before?.since ?? now });
+  function add(key: InstanceKey, generation: number, renewedAt: number): void {
+    const since = pending.get(key)?.since ?? clock.now();
+    pending.set(key, { generation, renewedAt, since });
   }
 
   async function write(renewals: ReadonlyMap<InstanceKey, Pending>): Promise<void> {
@@ -121,43 +118,51 @@ export function startLeases({
   async function refresh(overdue: readonly InstanceKey[], now: number): Promise<void> {
     await flush();
     await writable.beat();
+    const neverRenewed = await takeWritten(overdue, now);
+    if (neverRenewed.length === 0) return;
+    for (const key of neverRenewed) addBeginning(key);
+    await flush();
+    await takeWritten(neverRenewed, now);
+  }
+
+  /** It ends by the same condition as every other, so it is written down now. */
+  function addBeginning(key: InstanceKey): void {
+    const lease = view.leases.get(key);
+    if (!lease || lease.leaseMs === null || lease.expiresAt === null || pending.has(key)) return;
+    add(key, lease.generation, lease.expiresAt - lease.leaseMs);
+  }
+
+  /** @returns of whose leases nothing is written down */
+  async function takeWritten(keys: readonly InstanceKey[], now: number): Promise<readonly InstanceKey[]> {
     const period = writable.period();
     if (!period) throw regError('store_unavailable', 'the database does not say since when it is writable');
-    const keys = new Map(overdue.map((key) => [idOf(key) ?? '', key]));
+    const left = new Map(keys.map((key) => [idOf(key) ?? '', key]));
     const ageMs = { $subtract: [databaseNow(), { $max: ['$renewedAt', period.since] }] };
-    const known = await leases
+    const written = await leases
       .aggregate<{ _id: string; generation: number; ageMs: number }>([
-        { $match: { _id: { $in: [...keys.keys()] } } },
+        { $match: { _id: { $in: [...left.keys()] } } },
         { $project: { generation: 1, ageMs } },
       ])
       .toArray();
-    for (const { _id, generation, ageMs: age } of known) {
-      const key = keys.get(_id);
-      const leaseMs = key && view.leases.get(key)?.leaseMs;
-      keys.delete(_id);
-      if (!key || leaseMs == null) continue;
-      const held = view.leases.get(key)?.generation ?? 0;
-      if (generation >= held)
-        view.renew({ key, generation: held, expiresAt: Math.floor(now - age + leaseMs) });
-      else keys.set(_id, key);
+    for (const { _id, generation, ageMs: age } of written) {
+      const key = left.get(_id);
+      const lease = key && view.leases.get(key);
+      if (lease && generation < lease.generation) continue; // of a former run
+      left.delete(_id);
+      if (!key || lease?.leaseMs == null) continue;
+      const expiresAt = Math.floor(now - age + lease.leaseMs);
+      view.renew({ key, generation: lease.generation, expiresAt });
     }
-    // Nobody has written these down yet: they begin now.
-    for (const key of keys.values()) {
-      const lease = view.leases.get(key);
-      if (!lease || lease.leaseMs === null) continue;
-      add(key, lease.generation);
-      view.renew({ key, generation: lease.generation, expiresAt: now + lease.leaseMs });
-    }
+    return [...left.values()];
   }
 
   const stop = clock.every(flushEveryMs, flush);
   return {
-    began: add,
     renew(renewals) {
       checkWritten(renewals);
       const lost: InstanceKey[] = [];
       for (const renewal of renewals) {
-        if (view.renew(renewal)) add(renewal.key, renewal.generation);
+        if (view.renew(renewal)) add(renewal.key, renewal.generation, clock.now());
         else lost.push(renewal.key);
       }
       return lost;

@@ -9,7 +9,6 @@ import {
   createSystemClock,
   createView,
   type InstanceKey,
-  instanceKey,
   instanceNameOf,
   type Origin,
   type Store,
@@ -288,13 +287,11 @@ async function openStore(
     let isWanted = true;
     planned.expect(name.write, operations);
     try {
-      const set = await within(
+      return await within(
         writtenWithinMs,
         carryOut(operations, name, () => isWanted),
         'the database does not say whether it was written',
       );
-      if (set !== 'raced') began(set);
-      return set;
     } catch (cause) {
       throw regError('store_unavailable', errorText(cause), { cause });
     } finally {
@@ -358,14 +355,4 @@ async function openStore(
       if (!closed) await close();
     },
   };
-
-  function began({ changes }: ChangeSet): void {
-    for (const change of changes) {
-      if (change.kind !== 'instance-registered' || change.instance.lease === 'none') continue;
-      leases.began(
-        instanceKey({ service: change.service, id: change.instance.instanceId }),
-        change.instance.generation,
-      );
-    }
-  }
 }

@@ -1,33 +1,24 @@
 // The lines of the original series, typed as they stand there into the shell that operators have.
-import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
-import { eventually } from '../../../tests/support/eventually.ts';
+import { afterAll, beforeAll, expect } from 'vitest';
 import {
-  hasMongod,
-  type Mongod,
-  type ReplicaSet,
-  startMongod,
-  startReplicaSet,
-} from '../../../tests/support/mongod.ts';
+  freshName,
+  serverKinds,
+  testWithMongod as test,
+  useServers,
+} from '../../../tests/support/database-servers.ts';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { type Mongosh, openMongosh } from '../../../tests/support/mongosh.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
-
-const servers = ['replica set', 'standalone'] as const;
-let replicaSet: ReplicaSet;
-let standalone: Mongod;
+const urlOn = useServers();
 let mongosh: Mongosh;
 
 beforeAll(async () => {
-  [replicaSet, standalone, mongosh] = await Promise.all([startReplicaSet(), startMongod(), openMongosh()]);
+  mongosh = await openMongosh();
 }, 120_000);
 
-afterAll(async () => {
-  for (const opened of [replicaSet, standalone, mongosh]) await opened?.[Symbol.asyncDispose]();
-});
+afterAll(() => mongosh?.[Symbol.asyncDispose]());
 
 const insert = `db.services.insert({
   name: 'Tickets Query Service',
@@ -37,11 +28,10 @@ const insert = `db.services.insert({
 })`;
 const remove = `db.services.remove({name: 'Tickets Query Service'})`;
 
-test.for(servers)(
+test.for(serverKinds)(
   'insert lists the service, remove takes it away, in a database of any name (%s)',
   async (server) => {
-    const name = `TicketSeries_${randomBytes(4).toString('hex')}`;
-    const url = server === 'replica set' ? replicaSet.urlOf(name) : `${standalone.url}/${name}`;
+    const url = urlOn(server, `TicketSeries_${freshName()}`);
     const store = await openMongoStore({ url, log: () => {} });
     const registry = createRegistry({ store });
     try {

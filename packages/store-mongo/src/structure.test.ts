@@ -1,37 +1,21 @@
 // Indexes and collections that people made, dropped or changed: told by `reg verify`, refused in one line at a start.
-import { randomBytes } from 'node:crypto';
 import { isRegError } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import {
-  hasMongod,
-  type Mongod,
-  type ReplicaSet,
-  startMongod,
-  startReplicaSet,
-} from '../../../tests/support/mongod.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
+  type ServerKind,
+  serverKinds,
+  testWithMongod as test,
+  useServers,
+} from '../../../tests/support/database-servers.ts';
 import { openMongoStore } from './mongo-store.ts';
 import { verifyMongoStore } from './verify.ts';
 
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
-const servers = ['replica set', 'standalone'] as const;
-let replicaSet: ReplicaSet;
-let standalone: Mongod;
-
-beforeAll(async () => {
-  [replicaSet, standalone] = await Promise.all([startReplicaSet(), startMongod()]);
-}, 120_000);
-
-afterAll(async () => {
-  await replicaSet?.[Symbol.asyncDispose]();
-  await standalone?.[Symbol.asyncDispose]();
-});
+const urlOn = useServers();
 
 /** A database that a registry was at, once. */
-async function openWorld(server: (typeof servers)[number]) {
-  const name = `reg-${randomBytes(4).toString('hex')}`;
-  const url = server === 'replica set' ? replicaSet.urlOf(name) : `${standalone.url}/${name}`;
+async function openWorld(server: ServerKind) {
+  const url = urlOn(server);
   const openAndClose = async () => (await openMongoStore({ url, log: () => {} })).close();
   await openAndClose();
   const connection = await mongoose.createConnection(url).asPromise();
@@ -47,12 +31,12 @@ async function openWorld(server: (typeof servers)[number]) {
 
 const at = (collection: string, path: string, message: string) => ({ collection, id: '', path, message });
 
-test.for(servers)('a database as a registry left it: nothing is found (%s)', async (server) => {
+test.for(serverKinds)('a database as a registry left it: nothing is found (%s)', async (server) => {
   await using world = await openWorld(server);
   expect(await world.findings()).toEqual([]);
 });
 
-test.for(servers)(
+test.for(serverKinds)(
   'what lacks is told; nothing is changed by that, and a start makes it (%s)',
   async (server) => {
     await using world = await openWorld(server);
