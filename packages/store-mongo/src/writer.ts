@@ -29,9 +29,8 @@ export interface Writer {
 }
 
 const bulkAtMost = 500;
-const bulksAtOnce = 1; // the next one is the larger for waiting: two at once wrote fewer documents a second
-/** Who was answered together comes again together: without it half of them missed the next bulk. */
-const gatherMs = 2;
+/** While the database writes one, this process makes the next. */
+const bulksAtOnce = 2;
 export const duplicateKey = 11_000;
 const commitAttempts = 3;
 const tooLate = 'the database took too long: nobody waits for this write any more';
@@ -65,15 +64,14 @@ export function createWriter({ client, collections, writable, databaseNow }: Wri
     const inserts = waiting.slice(0, bulkAtMost);
     waiting = waiting.slice(bulkAtMost);
     bulks += 1;
-    const goOn = () => {
-      bulks -= 1;
-      nextBulk();
-    };
     insertAll(inserts)
       .catch((cause: unknown) => {
         for (const { fail } of inserts) fail(cause);
       })
-      .finally(() => (inserts.length === 1 ? goOn() : void setTimeout(goOn, gatherMs)));
+      .finally(() => {
+        bulks -= 1;
+        nextBulk();
+      });
   }
 
   async function insertAll(inserts: readonly Insert[]): Promise<void> {
