@@ -119,7 +119,9 @@ withSystemd(
         .filter(Boolean).length;
 
     await eventually(all, (now) => now.length === 2, soon);
-    expect(registrar.log()).toContain(`plain started plain@${first}.service: 0 of 2 pass`);
+    await eventually(registrar.log, (lines) =>
+      lines.includes(`plain started plain@${first}.service: 0 of 2 pass`),
+    );
     process.kill(await pidOn(first), 'SIGKILL'); // systemd leaves it at that
     await eventually(
       registrar.log,
