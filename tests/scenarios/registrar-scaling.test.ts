@@ -138,12 +138,14 @@ test('told that its load is high, a service gets one more, and the hook is calle
   await using registry = await startRegistry(join(folder.path, 'data'));
   const policies = await policyFolder(folder.path);
   const range = await freePortRange(5);
+  await using _stranger = await startPlainApp(range[0]); // it passes, and has nothing to do with the service
   const hook = `\non: { highLoad: { command: [sh, -c, 'cat >${folder.path}/event'] } }\n`;
   await policies.write('plain.yaml', policyOf(range, 'min: 1, max: 2, highForMs: 500') + hook);
   await using _registrar = await startRegistrar(registry.url, policies.path);
   await using _apps = endsWhatRuns(range);
   const all = () => listed(registry.url, 'plain');
-  await eventually(all, (now) => up(now) === 1, { withinMs: 30_000 });
+  const [first] = await eventually(all, (now) => up(now) === 1, { withinMs: 30_000 });
+  expect(first?.instanceId).toBe(`127.0.0.1-${range[0] + 1}`);
   await fetch(`${registry.url}/v1/services/plain/load`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

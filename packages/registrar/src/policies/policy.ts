@@ -47,10 +47,16 @@ function servicePolicyOf({ checks, checking, fallback, scaling, timeouts }: Poli
   return Object.keys(part).length > 0 ? servicePolicy.parse(part) : undefined;
 }
 
+/** Ports of which those count that a registrar started for this service: whoever else listens there is a stranger. */
+interface StartedRuns {
+  readonly ports: readonly number[];
+  readonly startedFor: string;
+}
+
 /** Where its instances are looked for; undefined: the one that the entry itself names, or who registers itself. */
-export function runsOf({ file }: Policy): PolicyFile['runs'] {
+export function runsOf({ file, service }: Policy): PolicyFile['runs'] | StartedRuns {
   const ports = startedPorts(file.scaling);
-  return file.runs ?? (ports && { ports });
+  return file.runs ?? (ports && { ports, startedFor: service });
 }
 
 /** The public path, where the instance is. */

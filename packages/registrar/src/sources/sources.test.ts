@@ -4,8 +4,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
+import { startProcess } from '../../../../tests/support/process.ts';
 import { temporaryFolder } from '../../../../tests/support/temporary-folder.ts';
 import { parsePolicy } from '../policies/parse-policy.ts';
+import { startedByEnvironment } from '../started-by.ts';
 import { followDocuments } from './documents.ts';
 import { parseSockets, readListeningSockets, socketAt } from './listening-sockets.ts';
 import { followPorts } from './ports.ts';
@@ -60,6 +62,41 @@ test('a port is an instance while somebody listens there; another socket is anot
   expect(second?.identity).not.toBe(first?.identity);
   again.close();
   source.close();
+});
+
+// Story: another server had taken one of the ports. It counted as an instance that failed, so nobody was started in its
+// place; had it passed the checks, it would have been listed and sent requests.
+test('of ports for what is started, whoever was not started for the service is a stranger', async () => {
+  const stranger = createServer().listen(0, '127.0.0.1');
+  await once(stranger, 'listening');
+  const listens =
+    "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
+  const startFor = async (service: string) => {
+    const env = startedByEnvironment({ owner: 'registrar:here', service });
+    const program = await startProcess('node', ['-e', listens], { env });
+    const [port] = await program.printed(/^\d+/m);
+    return Object.assign(program, { port: Number(port) });
+  };
+  await using started = await startFor('Tickets Query Service');
+  await using ofAnother = await startFor('Query Service');
+  let found: readonly Found[] | undefined;
+  const ports = [(stranger.address() as AddressInfo).port, started.port, ofAnother.port];
+  const source = followPorts(
+    { ports, startedFor: 'Tickets Query Service' },
+    {
+      found: (all) => {
+        found = all;
+      },
+      trouble: () => undefined,
+    },
+  );
+  const all = await eventually(
+    () => found,
+    (now) => now !== undefined,
+  );
+  expect(all?.map(({ port }) => port)).toEqual([started.port]);
+  source.close();
+  stranger.close();
 });
 
 test('units as systemctl shows them', () => {

@@ -2,9 +2,9 @@
 // one run from the next.
 
 import { execFile } from 'node:child_process';
-import { readdir, readlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { readListeningSockets } from './listening-sockets.ts';
+import { socketsOf } from './socket-owners.ts';
 import { type Found, lookAgain, type Source, type SourceEvents } from './source.ts';
 
 /** systemctl costs some milliseconds of processor time, which `lookAgain` takes into account. */
@@ -96,13 +96,4 @@ async function portOfProcess(pid: number): Promise<number | undefined> {
     inodes.has(inode) ? [port] : [],
   );
   return ports.length > 0 ? Math.min(...ports) : undefined;
-}
-
-/** Empty where it is gone, or not ours to look at. */
-export async function socketsOf(pid: number): Promise<Set<string>> {
-  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  const links = await Promise.all(
-    descriptors.map((one) => readlink(`/proc/${pid}/fd/${one}`).catch(() => '')),
-  );
-  return new Set(links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
 }

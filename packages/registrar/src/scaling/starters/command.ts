@@ -2,11 +2,12 @@
 // port, and knows by its environment that it is ours to stop.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { childEnvironment } from '../../run-command.ts';
 import { signalGroup } from '../../signal-group.ts';
 import { readListeningSockets } from '../../sources/listening-sockets.ts';
-import { socketsOf } from '../../sources/systemd.ts';
+import { ownersOf } from '../../sources/socket-owners.ts';
+import { startedBy, startedByEnvironment } from '../../started-by.ts';
 import { createAsked, localPendingMs, type Starter, type StarterContext } from './starter.ts';
 
 /** One that does not end by then is ended. */
@@ -25,7 +26,6 @@ export function commandStarter(
 ): Starter {
   const { service, owner, log } = context;
   const asked = createAsked(askedMs);
-  const marker = `${owner} ${service}`;
 
   /** Taken as soon as it is found: two may be started at once. */
   async function takePort(): Promise<number> {
@@ -45,7 +45,7 @@ export function commandStarter(
       const port = await takePort();
       const [program = '', ...args] = command.map((one) => one.replaceAll('{port}', String(port)));
       const child = spawn(program, args, {
-        env: { ...childEnvironment(), PORT: String(port), REG_STARTED_BY: marker },
+        env: { ...childEnvironment(), PORT: String(port), ...startedByEnvironment({ owner, service }) },
         stdio: ['ignore', 2, 2], // what it prints stands beside our log
         detached: true,
       });
@@ -61,8 +61,8 @@ export function commandStarter(
     async stop({ found }) {
       const pid = await listenerOn(found?.port);
       if (pid === undefined) return; // it ended by itself
-      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-      if (!environment.split('\0').includes(`REG_STARTED_BY=${marker}`))
+      const by = await startedBy(pid);
+      if (by?.owner !== owner || by.service !== service)
         throw new Error(`process ${pid} on port ${found?.port} was not started by ${owner}`);
       await endGroupOf(pid);
     },
@@ -71,13 +71,7 @@ export function commandStarter(
 
 async function listenerOn(port: number | undefined): Promise<number | undefined> {
   const inodes = (await readListeningSockets()).flatMap((one) => (one.port === port ? [one.inode] : []));
-  if (inodes.length === 0) return undefined;
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const open = await socketsOf(Number(name));
-    if (inodes.some((inode) => open.has(inode))) return Number(name);
-  }
-  return undefined;
+  return [...(await ownersOf(inodes)).values()][0];
 }
 
 /** What was started may itself have started who listens: all of its group goes. */
