@@ -2,7 +2,7 @@
 // registries' own clocks need not agree. A lease that nobody has renewed yet is not written down: every registry saw
 // it begin. Where nothing could be written, nobody could renew: that time counts for no lease.
 import type { Clock, InstanceKey, Renewal, View } from '@reg/registry';
-import { regError } from '@reg/schema';
+import { type RegError, regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
 import type { Collections } from './documents.ts';
 import { errorText } from './error-text.ts';
@@ -103,26 +103,36 @@ export function startLeases({
     writing = new Map();
   }
 
-  const { start: flush } = oneAtATime(flushPending);
+  const flushes = oneAtATime(flushPending);
 
   function checkWritten(renewals: readonly Renewal[]): void {
     for (const { key } of renewals) {
       const late = writing.get(key) ?? pending.get(key);
       const leaseMs = view.leases.get(key)?.leaseMs;
       if (!late || leaseMs == null || clock.now() - late.since <= leaseMs / 2) continue;
-      const detail = `the database has taken no renewal for half a lease${renewalFault && `: ${renewalFault}`}`;
-      throw regError('store_unavailable', detail);
+      throw notTaken('the database has taken no renewal for half a lease');
     }
   }
 
+  function notTaken(what: string): RegError {
+    return regError('store_unavailable', `${what}${renewalFault && `: ${renewalFault}`}`);
+  }
+
+  function isOverdue(key: InstanceKey, now: number): boolean {
+    return (view.leases.get(key)?.expiresAt ?? Number.POSITIVE_INFINITY) <= now;
+  }
+
   async function refresh(overdue: readonly InstanceKey[], now: number): Promise<void> {
-    await flush();
+    await flushes.start();
     await writable.beat();
     const neverRenewed = await takeWritten(overdue, now);
     if (neverRenewed.length === 0) return;
     for (const key of neverRenewed) addBeginning(key);
-    await flush();
-    await takeWritten(neverRenewed, now);
+    await flushes.settled(); // one that began before has not taken them along
+    await flushes.start();
+    const unwritten = await takeWritten(neverRenewed, now);
+    if (unwritten.some((key) => isOverdue(key, now)))
+      throw notTaken('the database has taken no word of a lease');
   }
 
   /** It ends by the same condition as every other, so it is written down now. */
@@ -156,7 +166,7 @@ export function startLeases({
     return [...left.values()];
   }
 
-  const stop = clock.every(flushEveryMs, flush);
+  const stop = clock.every(flushEveryMs, flushes.start);
   return {
     renew(renewals) {
       checkWritten(renewals);
@@ -170,7 +180,7 @@ export function startLeases({
     refresh,
     async close() {
       stop();
-      await flush();
+      await flushes.start();
     },
   };
 }
