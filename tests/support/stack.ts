@@ -13,13 +13,14 @@ if (!existsSync(reg) || !existsSync(ticketsService)) throw new Error('build firs
 /** The secret of every stack that the tests start. */
 const secret = 'a secret of the tests, of 32 bytes and more';
 
-type Environment = Readonly<Record<string, string>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What `reg up --json` prints in its first line. */
 interface Running {
   readonly gateway?: string;
   readonly admin?: string;
   readonly registry?: string;
+  readonly store?: string;
 }
 
 export interface Up<Started> extends AsyncDisposable {
@@ -27,17 +28,29 @@ export interface Up<Started> extends AsyncDisposable {
   readonly url: Started;
 }
 
-async function up(
+export interface StartedUp extends AsyncDisposable {
+  readonly process: StartedProcess;
+  readonly running: Running;
+}
+
+/** `reg up --json` with these flags. Resolves once it says what runs. @throws when it ends before */
+export async function startUp(
   args: readonly string[],
   data: string,
   env: Environment = {},
-): Promise<{ process: StartedProcess; running: Running }> {
-  const process = await startProcess('node', [reg, 'up', '--json', '--data', data, ...args], {
-    env: { REG_JWT_SECRET: secret, ...env },
-  });
+): Promise<StartedUp> {
+  const process = await startProcess('node', [reg, 'up', '--json', '--data', data, ...args], { env });
   // Lines of the log are JSON too, and a database has some to say before. It may take ten seconds to answer.
   const [line] = await process.printed(/^\{"(?:gateway|admin|registry)":.*\}$/m, { withinMs: 30_000 });
-  return { process, running: JSON.parse(line) };
+  return {
+    process,
+    running: JSON.parse(line),
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
+  };
+}
+
+function up(args: readonly string[], data: string, env: Environment = {}): Promise<StartedUp> {
+  return startUp(args, data, { REG_JWT_SECRET: secret, ...env });
 }
 
 /** Registry and gateway in one process. @param ports fixed ones, to come back where it was; 0 is any free one */

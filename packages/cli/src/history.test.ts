@@ -1,27 +1,14 @@
 // `reg history` and `reg load`, as a user runs them: real processes of the built program against a real registry.
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { createMemoryStore, createRegistry } from '@reg/registry';
-import { createRegistryServer } from '@reg/registry/http';
 import { expect, test } from 'vitest';
-import { startProcess } from '../../../tests/support/process.ts';
-
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-if (!existsSync(main)) throw new Error('build first: npx pnpm@12.21.0 build');
+import { openRegistry, runReg } from './reg.fixture.ts';
 
 async function started() {
-  const registry = createRegistry({ store: createMemoryStore() });
-  const server = await createRegistryServer({ registry, port: 0 });
+  const open = await openRegistry();
   return {
-    registry,
+    ...open,
     async reg(...args: readonly string[]) {
-      await using program = await startProcess('node', [main, ...args, '--registry', server.url]);
-      const { code } = await program.ended;
-      return { code, stdout: program.stdout().trim(), stderr: program.stderr().trim() };
-    },
-    async [Symbol.asyncDispose]() {
-      await server.close();
-      await registry.close();
+      const { code, stdout, stderr } = await runReg([...args, '--registry', open.url]);
+      return { code, stdout: stdout.trim(), stderr: stderr.trim() };
     },
   };
 }

@@ -1,12 +1,11 @@
 // Against a real registry: what an earlier boot left goes, and nothing else.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { createMemoryStore, createRegistry } from '@reg/registry';
-import { createRegistryServer } from '@reg/registry/http';
 import type { ListedInstance } from '@reg/schema';
 import { expect, test } from 'vitest';
 import { freePort } from '../../../tests/support/free-port.ts';
 import { leftoversOf, removeLeftovers } from './leftovers.ts';
+import { openRegistry } from './reg.fixture.ts';
 import { machineOf } from './this-boot.ts';
 
 const here = { machine: machineOf('0123456789abcdef0123456789abcdef'), boot: 'now' };
@@ -41,13 +40,12 @@ test('the machine is a keyed hash of its id, which cannot be read back', () => {
 
 // Story: virtual machines that are cloned share their machine-id, and each would take out what the other runs.
 test('who answers at an address of another machine is left alone, whatever machine it says it is', async () => {
-  const registry = createRegistry({ store: createMemoryStore() });
-  const server = await createRegistryServer({ registry, port: 0 });
+  await using registry = await openRegistry();
   const listener = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as { port: number };
   const list = async (id: string, url: string) => {
-    const response = await fetch(`${server.url}/v1/services/tickets/instances/${id}`, {
+    const response = await fetch(`${registry.url}/v1/services/tickets/instances/${id}`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
@@ -63,18 +61,16 @@ test('who answers at an address of another machine is left alone, whatever machi
   await list('unknown', 'http://nobody.invalid:1/');
   await list('ours', `http://127.0.0.1:${port}/`);
 
-  const lines = await removeLeftovers({ registry: server.url }, here, owner);
+  const lines = await removeLeftovers({ registry: registry.url }, here, owner);
   expect(lines.map((line) => line.split(',')[0])).toEqual([
     'left alone  tickets  lives',
     'unregistered  tickets  dead',
     'left alone  tickets  unknown',
     'unregistered  tickets  ours',
   ]);
-  const left = (await (await fetch(`${server.url}/v1/services/tickets`)).json()) as {
+  const left = (await (await fetch(`${registry.url}/v1/services/tickets`)).json()) as {
     instances: ListedInstance[];
   };
   expect(left.instances.map(({ instanceId }) => instanceId)).toEqual(['lives', 'unknown']);
   listener.close();
-  await server.close();
-  await registry.close();
 });

@@ -1,13 +1,8 @@
-import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { startProcess } from '../../../tests/support/process.ts';
 import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
+import { runReg } from './reg.fixture.ts';
 import { checkRegistryPath } from './registry-path.ts';
-
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-if (!existsSync(main)) throw new Error('build first: npx pnpm@12.21.0 build');
 
 const good = {
   registryPath: '/registry',
@@ -55,9 +50,8 @@ test.each([
   ],
 ])('reg up %j is wrong usage: exit 2, one line, nothing runs', async (args, line) => {
   await using folder = await temporaryFolder();
-  await using program = await startProcess('node', [main, 'up', '--data', folder.path, ...args]);
-  expect((await program.ended).code).toBe(2);
-  expect(program.stdout()).toBe('');
-  expect(program.stderr()).toMatch(line);
-  expect(program.stderr().trim().split('\n')).toHaveLength(1);
+  const { code, stdout, stderr } = await runReg(['up', '--data', folder.path, ...args]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(line);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
 });

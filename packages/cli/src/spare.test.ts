@@ -1,20 +1,9 @@
 // The gateway and the client's catalog together, as `reg up --gateway-only` wires them, over two registries.
 import { createCatalog } from '@reg/client';
 import { createGateway, createTokenVerifier } from '@reg/gateway';
-import { createMemoryStore, createRegistry } from '@reg/registry';
-import { createRegistryServer } from '@reg/registry/http';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-
-async function openRegistry() {
-  const registry = createRegistry({ store: createMemoryStore() });
-  const server = await createRegistryServer({ registry, port: 0 });
-  const close = async () => {
-    await server.close();
-    await registry.close();
-  };
-  return { registry, url: server.url, close, [Symbol.asyncDispose]: close };
-}
+import { openRegistry } from './reg.fixture.ts';
 
 const tickets = {
   url: '/tickets',

@@ -1,9 +1,6 @@
 // `reg up --gateway-only --store`: the gateway reads the database itself, and a database that is away costs it
 // nothing but freshness. Real processes of the built program, a real mongod that goes and comes back.
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { GatewayHealth } from '@reg/schema';
 import { mongo } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,35 +8,31 @@ import { eventually } from '../../../tests/support/eventually.ts';
 import { freePort } from '../../../tests/support/free-port.ts';
 import { hasMongod, type ReplicaSet, startMongod, startReplicaSet } from '../../../tests/support/mongod.ts';
 import { skipWithout } from '../../../tests/support/part.ts';
-import { type StartedProcess, startProcess } from '../../../tests/support/process.ts';
+import type { StartedProcess } from '../../../tests/support/process.ts';
+import { startUp } from '../../../tests/support/stack.ts';
 import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
+import { startHttpServer } from './http-server.fixture.ts';
+import { startReg } from './reg.fixture.ts';
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const withMongod = test.skipIf(skipWithout('a mongod', hasMongod));
 const password = 'open-sesame-4711';
 
-let upstream: Server;
+let upstream: Awaited<ReturnType<typeof startHttpServer>>;
 
 beforeAll(async () => {
-  upstream = createServer((_request, response) => response.end('hello'));
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  upstream = await startHttpServer((_request, response) => response.end('hello'));
 });
 
-afterAll(async () => {
-  upstream.closeAllConnections();
-  await new Promise((resolve) => upstream.close(resolve));
-});
+afterAll(() => upstream?.[Symbol.asyncDispose]());
+
+const flags = ['--gateway-only', '--gateway-port=0', '--admin-port=0'];
 
 const start = (data: string, store: string) =>
-  startProcess('node', [
-    ...[main, 'up', '--gateway-only', '--gateway-port=0', '--admin-port=0', '--json'],
-    ...['--data', data, '--store', store],
-  ]);
+  startReg(['up', ...flags, '--json', '--data', data, '--store', store]);
 
 async function startGateway(data: string, store: string) {
-  const program = await start(data, store);
-  const [line] = await program.printed(/^\{"gateway".*\}$/m, { withinMs: 30_000 });
-  const { gateway, admin } = JSON.parse(line) as { gateway: string; admin: string };
+  const { process: program, running } = await startUp([...flags, '--store', store], data);
+  const { gateway = '', admin = '' } = running;
   return {
     program,
     status: async (path: string) => (await fetch(gateway + path)).status,
@@ -53,7 +46,6 @@ async function startGateway(data: string, store: string) {
 
 /** As an operator does by hand. */
 async function insert(url: string, name: string): Promise<void> {
-  const { port } = upstream.address() as AddressInfo;
   const client = await mongo.MongoClient.connect(url);
   try {
     await client
@@ -62,7 +54,7 @@ async function insert(url: string, name: string): Promise<void> {
       .insertOne({
         name,
         url: `/${name}`,
-        endpoints: [{ type: 'http', url: `http://127.0.0.1:${port}/${name}` }],
+        endpoints: [{ type: 'http', url: `${upstream.url}/${name}` }],
         authorizedRoles: [],
         access: 'public',
       });
@@ -149,7 +141,7 @@ withMongod(
     await answers(gateway, '/second');
     expect(await gateway.status('/first')).toBe(200);
     await eventually(gateway.health, ({ status }) => status === 'ok', { withinMs: 30_000 });
-    expect(gateway.program.stderr()).toMatch(/the database is there: it is followed/);
+    await gateway.program.printed(/the database is there: it is followed/); // the log gathers lines, so it may come later
   },
   180_000,
 );

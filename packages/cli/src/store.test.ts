@@ -1,10 +1,5 @@
 // `reg` over a database: real processes of the built program, a real mongod that asks who we are.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { mongo } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
@@ -17,18 +12,19 @@ import {
   startReplicaSet,
 } from '../../../tests/support/mongod.ts';
 import { skipWithout } from '../../../tests/support/part.ts';
-import { startProcess } from '../../../tests/support/process.ts';
+import { startUp } from '../../../tests/support/stack.ts';
+import { useTemporaryFolder } from '../../../tests/support/temporary-folder.ts';
+import { startHttpServer } from './http-server.fixture.ts';
+import { runReg, startReg } from './reg.fixture.ts';
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const skipped = skipWithout('a mongod', hasMongod);
 const password = 'open-sesame-4711';
 
-let folder: string;
+const folder = useTemporaryFolder();
 let asking: Mongod;
 let replicaSet: ReplicaSet;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'reg-store-'));
   if (skipped) return;
   [asking, replicaSet] = await Promise.all([startMongod(['--auth']), startReplicaSet()]);
   await createUsers();
@@ -37,7 +33,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await asking?.[Symbol.asyncDispose]();
   await replicaSet?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
 });
 
 /** The first one may be made from this machine without a name; that one makes the others. */
@@ -55,28 +50,18 @@ async function createUsers(): Promise<void> {
 const urlAt = (user: string, rest = '/reg', secret = password) =>
   asking.url.replace('//', `//${user}:${secret}@`) + rest;
 
-async function start(args: readonly string[]) {
-  return startProcess('node', [main, ...args], { env: { REG_DATA: folder } });
-}
+const reg = (...args: readonly string[]) => runReg(args, { REG_DATA: folder.path });
 
-async function reg(...args: readonly string[]) {
-  await using program = await start(args);
-  const { code } = await program.ended;
-  return { code, stdout: program.stdout(), stderr: program.stderr() };
-}
-
-async function startUp(store: string, ...flags: string[]) {
+function startOver(store: string, ...flags: string[]) {
   const ports = ['--gateway-port=0', ...(flags.includes('--gateway-only') ? [] : ['--registry-port=0'])];
-  const program = await start(['up', ...ports, '--json', '--store', store, ...flags]);
-  const [line] = await program.printed(/^\{"(gateway|registry|admin)".*\}$/m, { withinMs: 30_000 });
-  return { program, running: JSON.parse(line) as Record<string, string> };
+  return startUp([...ports, '--store', store, ...flags], folder.path);
 }
 
 /** It takes connections and says nothing, as a machine does whose database stands still. */
 async function startSilentDatabase() {
   const sockets = new Set<Socket>();
   let connections = 0;
-  const server = createTcpServer((socket) => {
+  const server = createServer((socket) => {
     connections += 1;
     sockets.add(socket.on('error', () => undefined));
   });
@@ -167,14 +152,8 @@ test.skipIf(skipped)(
 test('ended while it waits for a database, it gives up waiting and ends without a word', async () => {
   await using silent = await startSilentDatabase();
   for (const only of ['--registry-only', '--gateway-only']) {
-    await using program = await start([
-      'up',
-      only,
-      '--gateway-port=0',
-      '--registry-port=0',
-      '--store',
-      silent.url,
-    ]);
+    const flags = [only, '--gateway-port=0', '--registry-port=0', '--store', silent.url];
+    await using program = await startReg(['up', ...flags], { REG_DATA: folder.path });
     await silent.asked();
     program.kill('SIGTERM');
     expect(await program.ended).toEqual({ code: 0, signal: null });
@@ -185,8 +164,8 @@ test('ended while it waits for a database, it gives up waiting and ends without 
 test.skipIf(skipped)(
   'it runs with the two roles that the message names; nothing shows the password',
   async () => {
-    const { program, running } = await startUp(urlAt('ada', '/reg?authSource=reg'));
-    await using _ends = program;
+    await using up = await startOver(urlAt('ada', '/reg?authSource=reg'));
+    const { process: program, running } = up;
     expect(running.store).toBe(`${asking.url}/reg`);
     const { stdout } = await reg('config', 'up', '--json', '--store', urlAt('ada'));
     const health = JSON.stringify(await healthOf(running.registry));
@@ -200,26 +179,16 @@ test.skipIf(skipped)(
   'a gateway alone reads the database itself: what is inserted by hand is served',
   async () => {
     const url = replicaSet.urlOf('gatewayAlone');
-    const upstream = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
-    try {
-      await eventually(
-        () => upstream.address(),
-        (address) => address !== null,
-      );
-      const { port } = upstream.address() as AddressInfo;
-      const { program, running } = await startUp(url, '--gateway-only');
-      await using _ends = program;
-      expect(running).not.toHaveProperty('registry');
-      await withServices(url, (services) => services.insertOne(plain('tickets', `http://127.0.0.1:${port}`)));
-      const answer = await eventually(
-        () => fetch(`${running.gateway}/tickets`),
-        ({ status }) => status === 200,
-      );
-      expect(await answer.text()).toBe('hello');
-    } finally {
-      upstream.closeAllConnections();
-      upstream.close();
-    }
+    await using upstream = await startHttpServer((_request, response) => response.end('hello'));
+    await using up = await startOver(url, '--gateway-only');
+    const { running } = up;
+    expect(running).not.toHaveProperty('registry');
+    await withServices(url, (services) => services.insertOne(plain('tickets', upstream.url)));
+    const answer = await eventually(
+      () => fetch(`${running.gateway}/tickets`),
+      ({ status }) => status === 200,
+    );
+    expect(await answer.text()).toBe('hello');
   },
   30_000,
 );
@@ -228,10 +197,8 @@ test.skipIf(skipped)(
   'two registries over one database list the same, and one that starts anew too',
   async () => {
     const url = replicaSet.urlOf('shared');
-    const one = await startUp(url, '--registry-only');
-    await using _first = one.program;
-    const two = await startUp(url, '--registry-only');
-    await using _second = two.program;
+    await using one = await startOver(url, '--registry-only');
+    await using two = await startOver(url, '--registry-only');
     const register = ['register', 'tickets', '--url', '/tickets', '--endpoint', 'http://127.0.0.1:3001'];
     expect((await reg(...register, '--registry', one.running.registry ?? '')).code).toBe(0);
     const listed = async (registry = '') => (await reg('services', '--registry', registry)).stdout;
@@ -239,9 +206,8 @@ test.skipIf(skipped)(
       () => listed(two.running.registry),
       (text) => text.includes('tickets'),
     );
-    two.program.kill('SIGKILL');
-    const three = await startUp(url, '--registry-only');
-    await using _third = three.program;
+    two.process.kill('SIGKILL');
+    await using three = await startOver(url, '--registry-only');
     expect(await listed(three.running.registry)).toContain('tickets');
   },
   60_000,
@@ -251,8 +217,8 @@ test.skipIf(skipped)(
   'what means nothing is in health, in reg services --invalid and in reg verify',
   async () => {
     const url = replicaSet.urlOf('invalid');
-    const { program, running } = await startUp(url, '--registry-only');
-    await using _ends = program;
+    await using up = await startOver(url, '--registry-only');
+    const { running } = up;
     const registry = ['--registry', running.registry ?? ''];
     expect(await reg('services', '--invalid', ...registry)).toMatchObject({ code: 0, stdout: '' });
     expect(await reg('verify', '--store', url)).toMatchObject({ code: 0, stdout: '' });
@@ -296,8 +262,8 @@ test.skipIf(skipped)(
   'health says since when the database is away, and that it is back',
   async () => {
     await using database = await startReplicaSet();
-    const { program, running } = await startUp(database.urlOf('away'), '--registry-only');
-    await using _ends = program;
+    await using up = await startOver(database.urlOf('away'), '--registry-only');
+    const { running } = up;
     const [member] = database.members;
     const before = Date.now();
     member?.process.kill('SIGSTOP');

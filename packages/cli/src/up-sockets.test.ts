@@ -1,15 +1,11 @@
 // `reg up` with sockets that somebody else opened: systemd's protocol, and ourselves in its place.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { reg } from '../../../tests/support/stack.ts';
 import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
-
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-if (!existsSync(main)) throw new Error('build first: npx pnpm@12.21.0 build');
 
 /** Listens, and takes nobody. */
 async function socketAt(where: { readonly host: string } | { readonly path: string }): Promise<Server> {
@@ -22,7 +18,7 @@ const descriptorOf = (server: Server) => (server as unknown as { _handle: { fd: 
 
 /** The sockets become its descriptors 3, 4, …; LISTEN_PID is its own, since the shell becomes it. */
 async function upWith(data: string, names: string, servers: readonly Server[], ...flags: string[]) {
-  const words = [process.execPath, main, 'up', '--json', '--data', data, ...flags];
+  const words = [process.execPath, reg, 'up', '--json', '--data', data, ...flags];
   const child = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...words], {
     env: { PATH: process.env.PATH, LISTEN_FDS: String(servers.length), LISTEN_FDNAMES: names },
     stdio: ['ignore', 'pipe', 'pipe', ...servers.map(descriptorOf)],

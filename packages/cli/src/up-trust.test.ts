@@ -1,71 +1,46 @@
 // Whom `reg up` trusts: an issuer's keys, networks, proxies. Real processes of the built program.
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import jwt from 'jsonwebtoken';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { startProcess } from '../../../tests/support/process.ts';
+import { startUp } from '../../../tests/support/stack.ts';
+import { useTemporaryFolder } from '../../../tests/support/temporary-folder.ts';
+import { startHttpServer } from './http-server.fixture.ts';
+import { runReg } from './reg.fixture.ts';
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const folder = await mkdtemp(join(tmpdir(), 'reg-trust-'));
-afterAll(() => rm(folder, { recursive: true, force: true }));
+const folder = useTemporaryFolder();
 
-async function listen(listener: RequestListener): Promise<AsyncDisposable & { readonly url: string }> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
+const startBoth = (data: string, ...flags: string[]) =>
+  startUp(['--gateway-port', '0', '--registry-port', '0', ...flags], data);
 
-async function startUp(name: string, ...flags: string[]) {
-  const data = join(folder, name);
-  const ports = ['--gateway-port', '0', '--registry-port', '0'];
-  const program = await startProcess('node', [main, 'up', ...ports, '--json', '--data', data, ...flags]);
-  const [line] = await program.printed(/^\{"gateway".*\}$/m);
-  return { program, data, running: JSON.parse(line) as Record<string, string> };
-}
-
-async function register(registry: string | undefined, ...more: string[]) {
-  const args = ['register', 'a', '--url', '/a', ...more, '--registry', registry ?? ''];
-  await using program = await startProcess('node', [main, ...args]);
-  return { ...(await program.ended), stderr: program.stderr() };
-}
+const register = (registry: string | undefined, ...more: string[]) =>
+  runReg(['register', 'a', '--url', '/a', ...more, '--registry', registry ?? '']);
 
 test('--jwt-jwks: no secret is made, the issuer may come later, and its tokens count', async () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   let isThere = false;
-  await using issuer = await listen((_request, response) => {
+  await using issuer = await startHttpServer((_request, response) => {
     if (!isThere) response.writeHead(500).end();
     else response.end(JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one' }] }));
   });
-  await using upstream = await listen((_request, response) => response.end('hello'));
+  await using upstream = await startHttpServer((_request, response) => response.end('hello'));
   const pinned = ['--jwt-audience', 'shop', '--jwt-issuer', 'https://issuer.example/'];
-  const { program, data, running } = await startUp('jwks', '--jwt-jwks', issuer.url, ...pinned);
-  await using _ends = program;
-  expect(running).toMatchObject({ jwtJwks: issuer.url });
-  expect(running).not.toHaveProperty('jwtSecret');
+  const data = join(folder.path, 'jwks');
+  await using up = await startBoth(data, '--jwt-jwks', issuer.url, ...pinned);
+  expect(up.running).toMatchObject({ jwtJwks: issuer.url });
+  expect(up.running).not.toHaveProperty('jwtSecret');
   expect(await readdir(data)).toEqual([]);
-  await program.printed(
+  await up.process.printed(
     /^\{"part":"tokens","message":"the key set at .* is not to be had \(it answered 500\)/m,
   );
 
-  expect(await register(running.registry, '--endpoint', upstream.url)).toMatchObject({ code: 0 });
+  expect(await register(up.running.registry, '--endpoint', upstream.url)).toMatchObject({ code: 0 });
   const claims = { audience: 'shop', issuer: 'https://issuer.example/', expiresIn: 60 };
   const ask = (options: jwt.SignOptions) => {
     const token = jwt.sign({}, privateKey, { algorithm: 'ES256', keyid: 'one', ...claims, ...options });
-    return fetch(`${running.gateway}/a`, { headers: { Authorization: `Bearer ${token}` } });
+    return fetch(`${up.running.gateway}/a`, { headers: { Authorization: `Bearer ${token}` } });
   };
   expect((await ask({})).status).toBe(503);
   isThere = true;
@@ -74,35 +49,37 @@ test('--jwt-jwks: no secret is made, the issuer may come later, and its tokens c
     ({ status }) => status === 200,
   );
   expect((await ask({ audience: 'another shop' })).status).toBe(401);
-  await program.printed(/is loaded: 1 keys/);
+  await up.process.printed(/is loaded: 1 keys/);
 });
 
 test('--allow-upstreams: the registry refuses other addresses, the gateway what a name stands for', async () => {
-  await using upstream = await listen((_request, response) => response.end('hello'));
-  const { program, running } = await startUp('networks', '--allow-upstreams', '10.0.0.0/8, fd00::/8');
-  await using _ends = program;
-  expect(await register(running.registry, '--endpoint', upstream.url)).toMatchObject({
+  await using upstream = await startHttpServer((_request, response) => response.end('hello'));
+  await using up = await startBoth(
+    join(folder.path, 'networks'),
+    '--allow-upstreams',
+    '10.0.0.0/8, fd00::/8',
+  );
+  expect(await register(up.running.registry, '--endpoint', upstream.url)).toMatchObject({
     code: 1,
     stderr: 'invalid_request: endpoints.0.url: 127.0.0.1 is not in the networks of --allow-upstreams\n',
   });
   const named = upstream.url.replace('127.0.0.1', 'localhost');
-  expect(await register(running.registry, '--endpoint', named, '--public')).toMatchObject({ code: 0 });
+  expect(await register(up.running.registry, '--endpoint', named, '--public')).toMatchObject({ code: 0 });
   await eventually(
-    () => fetch(`${running.gateway}/a`),
+    () => fetch(`${up.running.gateway}/a`),
     ({ status }) => status === 502,
   );
-  await program.printed(/"failure":"localhost: [^"]* is not in the networks/);
+  await up.process.printed(/"failure":"localhost: [^"]* is not in the networks/);
 });
 
 test('--trusted-proxies: what a proxy says reaches the service, and the log', async () => {
-  await using upstream = await listen((request, response) =>
+  await using upstream = await startHttpServer((request, response) =>
     response.end(request.headers['x-forwarded-for']),
   );
-  const { program, running } = await startUp('proxies', '--trusted-proxies', '127.0.0.0/8');
-  await using _ends = program;
-  await register(running.registry, '--endpoint', upstream.url, '--public');
-  const ask = () => fetch(`${running.gateway}/a`, { headers: { 'X-Forwarded-For': '192.0.2.7' } });
+  await using up = await startBoth(join(folder.path, 'proxies'), '--trusted-proxies', '127.0.0.0/8');
+  await register(up.running.registry, '--endpoint', upstream.url, '--public');
+  const ask = () => fetch(`${up.running.gateway}/a`, { headers: { 'X-Forwarded-For': '192.0.2.7' } });
   const answer = await eventually(ask, ({ status }) => status === 200);
   expect(await answer.text()).toBe('192.0.2.7, 127.0.0.1');
-  await program.printed(/"client":"192.0.2.7"/);
+  await up.process.printed(/"client":"192.0.2.7"/);
 });

@@ -1,17 +1,6 @@
 // `reg config`, as a user runs it.
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { startProcess } from '../../../../tests/support/process.ts';
-
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-if (!existsSync(main)) throw new Error('build first: npx pnpm@12.21.0 build');
-
-async function reg(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  await using program = await startProcess('node', [main, ...args], { env });
-  const { code } = await program.ended;
-  return { code, stdout: program.stdout(), stderr: program.stderr() };
-}
+import { runReg } from '../reg.fixture.ts';
 
 interface Setting {
   readonly flag: string;
@@ -22,7 +11,7 @@ interface Setting {
 
 /** By flag: value and origin. */
 async function settings(args: readonly string[], env?: Readonly<Record<string, string>>) {
-  const { code, stdout, stderr } = await reg(['config', '--json', ...args], env);
+  const { code, stdout, stderr } = await runReg(['config', '--json', ...args], env);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const parsed: { settings: Setting[] } = JSON.parse(stdout);
   return Object.fromEntries(parsed.settings.map(({ flag, value, origin }) => [flag, [value, origin]]));
@@ -45,11 +34,11 @@ test('each setting has its value and its origin: a flag goes before the environm
 });
 
 test('what a command would refuse is refused here, with the same words', async () => {
-  const refused = await reg(['config'], { REG_GATEWAY_PORT: 'many' });
+  const refused = await runReg(['config'], { REG_GATEWAY_PORT: 'many' });
   expect(refused).toMatchObject({ code: 2, stdout: '' });
   expect(refused.stderr).toMatch(/REG_GATEWAY_PORT.*must be a port/);
-  expect(await reg(['config', 'up', '--nonsense'])).toMatchObject({ code: 2, stdout: '' });
-  expect((await reg(['config', 'nothing'])).stderr).toContain('there is no command nothing');
+  expect(await runReg(['config', 'up', '--nonsense'])).toMatchObject({ code: 2, stdout: '' });
+  expect((await runReg(['config', 'nothing'])).stderr).toContain('there is no command nothing');
 });
 
 test('a secret is never shown, wherever it comes from', async () => {
@@ -62,7 +51,7 @@ test('a secret is never shown, wherever it comes from', async () => {
   };
   for (const args of [['up'], ['token', '--jwt-secret', secret], ['explain', `--token=${secret}`]]) {
     for (const form of ['--json', '--show-origin']) {
-      const { code, stdout, stderr } = await reg(['config', form, ...args], env);
+      const { code, stdout, stderr } = await runReg(['config', form, ...args], env);
       expect([code, stdout.includes('(set)')]).toEqual([0, true]);
       expect(stdout + stderr).not.toContain(secret);
     }
@@ -71,18 +60,18 @@ test('a secret is never shown, wherever it comes from', async () => {
 
 test('--show-origin names the flag or the variable; without it there are two columns', async () => {
   const env = { REG_REGISTRY_PORT: '4100' };
-  const { stdout } = await reg(['config', '--show-origin', '--gateway-port', '5000'], env);
+  const { stdout } = await runReg(['config', '--show-origin', '--gateway-port', '5000'], env);
   const lines = stdout.split('\n').map((line) => line.split(/ {2,}/));
   expect(lines[0]).toEqual(['SETTING', 'VALUE', 'ORIGIN']);
   expect(lines).toContainEqual(['--gateway-port', '5000', 'flag --gateway-port']);
   expect(lines).toContainEqual(['--registry-port', '4100', 'environment REG_REGISTRY_PORT']);
   expect(lines).toContainEqual(['--host', '127.0.0.1', 'default']);
-  expect((await reg(['config'])).stdout).not.toContain('ORIGIN');
+  expect((await runReg(['config'])).stdout).not.toContain('ORIGIN');
 });
 
 test('every flag that the help of a command names is in its settings, also of one with mandatory flags', async () => {
   for (const command of ['up', 'register', 'drain', 'token', 'explain', 'config']) {
-    const { stdout: help } = await reg([command, '--help']);
+    const { stdout: help } = await runReg([command, '--help']);
     const named = [...help.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag).sort();
     expect(named.length).toBeGreaterThan(1);
     expect(Object.keys(await settings([command])).sort()).toEqual(named);

@@ -1,31 +1,16 @@
 // `reg run`, as a user runs it: real processes of the built program against a real registry.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { createMemoryStore, createRegistry } from '@reg/registry';
-import { createRegistryServer } from '@reg/registry/http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { freePort } from '../../../../tests/support/free-port.ts';
-import { type StartedProcess, startProcess } from '../../../../tests/support/process.ts';
+import type { StartedProcess } from '../../../../tests/support/process.ts';
 import { temporaryFolder } from '../../../../tests/support/temporary-folder.ts';
+import { type FreshService, freshService, startReg, useRegistry } from '../reg.fixture.ts';
 
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-if (!existsSync(main)) throw new Error('build first: npx pnpm@12.21.0 build');
-
-const registry = createRegistry({ store: createMemoryStore() });
-let server: Awaited<ReturnType<typeof createRegistryServer>>;
-beforeAll(async () => {
-  server = await createRegistryServer({ registry, port: 0 });
-});
-afterAll(async () => {
-  await server.close();
-  await registry.close();
-});
-
-let count = 0;
-const freshName = () => `service-${++count}`;
+const registry = useRegistry();
+const { instancesOf } = registry;
 
 /** Listens at HOST and PORT, says what it was given and what it is told, and ends on SIGTERM with 0. */
 const program = `
@@ -36,16 +21,14 @@ for (const signal of ['SIGHUP', 'SIGUSR2']) process.on(signal, () => console.log
 process.on('SIGTERM', () => { console.log('SIGTERM'); process.exit(0); });
 `;
 
-function startRun(name: string, flags: readonly string[], command: readonly string[], to = server.url) {
-  const args = ['run', '--name', name, '--url', `/${name}`, '--registry', to, ...flags, '--', ...command];
-  return startProcess('node', [main, ...args], { env: { SELF_REGISTRY: '1' } });
-}
-
-async function instancesOf(name: string) {
-  const response = await fetch(`${server.url}/v1/services/${name}`);
-  if (response.status === 404) return [];
-  return ((await response.json()) as { instances: { instanceId: string; runId: string; owner?: string }[] })
-    .instances;
+function startRun(
+  { name, path }: Pick<FreshService, 'name' | 'path'>,
+  flags: readonly string[],
+  command: readonly string[],
+  to = registry.url,
+) {
+  const args = ['run', '--name', name, '--url', path, '--registry', to, ...flags, '--', ...command];
+  return startReg(args, { SELF_REGISTRY: '1' });
 }
 
 const listed = (name: string) =>
@@ -60,11 +43,11 @@ const childrenOf = (pid: number) =>
 const childOf = async (running: StartedProcess) => Number((await running.printed(/^pid (\d+)/m))[1]);
 
 test('listed once it answers, with a lease, on a port of its own; stopped, it is unlisted and ends as the program', async () => {
-  const name = freshName();
-  await using running = await startRun(name, [], [process.execPath, '-e', program, '{port}']);
+  const service = freshService();
+  await using running = await startRun(service, [], [process.execPath, '-e', program, '{port}']);
   const [, port, argument, self] = await running.printed(/port (\d+) argument (\d+) self (\S+)/);
   expect([argument, self]).toEqual([port, 'unset']);
-  expect(await listed(name)).toMatchObject([
+  expect(await listed(service.name)).toMatchObject([
     {
       ...{ instanceId: `127.0.0.1-${port}`, lease: { ttlMs: 10_000 } },
       owner: expect.stringMatching(new RegExp(`^run:.+:${running.pid}$`)),
@@ -74,67 +57,67 @@ test('listed once it answers, with a lease, on a port of its own; stopped, it is
   await running.printed(/^SIGHUP$/m);
   running.kill('SIGUSR2');
   await running.printed(/^SIGUSR2$/m);
-  expect(await instancesOf(name)).toHaveLength(1); // a reload is no end
+  expect(await instancesOf(service.name)).toHaveLength(1); // a reload is no end
 
   running.kill('SIGTERM');
   expect(await running.ended).toEqual({ code: 0, signal: null });
   expect(running.stdout()).toMatch(/^SIGTERM$/m);
-  expect(await instancesOf(name)).toEqual([]);
+  expect(await instancesOf(service.name)).toEqual([]);
 });
 
 test('whatever ends the program, it is unlisted at once and reg ends the same way', async () => {
-  const killed = freshName();
+  const killed = freshService();
   await using running = await startRun(killed, [], [process.execPath, '-e', program]);
-  await listed(killed);
+  await listed(killed.name);
   process.kill(await childOf(running), 'SIGKILL');
   expect(await running.ended).toEqual({ code: null, signal: 'SIGKILL' });
-  expect(await instancesOf(killed)).toEqual([]);
+  expect(await instancesOf(killed.name)).toEqual([]);
 
   // It does nothing about the signal: so its end is that signal, and ours too.
-  await using plain = await startRun(freshName(), [], ['sleep', '1000']);
+  await using plain = await startRun(freshService(), [], ['sleep', '1000']);
   await eventually(() => plain.stderr() === '' && childrenOf(plain.pid).length === 1);
   plain.kill('SIGTERM');
   expect(await plain.ended).toEqual({ code: null, signal: 'SIGTERM' });
 
-  await using failing = await startRun(freshName(), [], [process.execPath, '-e', 'process.exit(7)']);
+  await using failing = await startRun(freshService(), [], [process.execPath, '-e', 'process.exit(7)']);
   expect(await failing.ended).toEqual({ code: 7, signal: null });
 });
 
 test('a program that is not there is exit 127, one that may not be run 126', async () => {
-  await using missing = await startRun(freshName(), [], ['/no/such/program']);
+  await using missing = await startRun(freshService(), [], ['/no/such/program']);
   expect(await missing.ended).toMatchObject({ code: 127 });
   expect(missing.stderr()).toMatch(/^error: .*ENOENT/m);
   await using folder = await temporaryFolder();
   const plain = join(folder.path, 'plain');
   await writeFile(plain, 'text');
-  await using refused = await startRun(freshName(), [], [plain]);
+  await using refused = await startRun(freshService(), [], [plain]);
   expect(await refused.ended).toMatchObject({ code: 126 });
 });
 
 test('a program that listens late is not listed before; a health check that fails is no answer', async () => {
   await using folder = await temporaryFolder();
   const well = join(folder.path, 'well');
-  const name = freshName();
+  const service = freshService();
   const sick = `
     const { existsSync } = require('node:fs');
     require('node:http').createServer(({ url }, response) => {
       console.log('asked', url);
       response.writeHead(existsSync(${JSON.stringify(well)}) ? 200 : 503).end();
     }).listen(Number(process.env.PORT), '127.0.0.1');`;
-  await using running = await startRun(name, ['--health', '/health'], [process.execPath, '-e', sick]);
+  await using running = await startRun(service, ['--health', '/health'], [process.execPath, '-e', sick]);
   await eventually(
     () => running.stdout().match(/^asked \/health$/gm)?.length ?? 0,
     (asked) => asked >= 3,
   );
-  expect(await instancesOf(name)).toEqual([]);
+  expect(await instancesOf(service.name)).toEqual([]);
   await writeFile(well, '');
-  await listed(name);
+  await listed(service.name);
 });
 
 test('--restart on-failure: a new run after each failure, none after a good end', async () => {
   await using folder = await temporaryFolder();
   const rounds = join(folder.path, 'rounds');
-  const name = freshName();
+  const service = freshService();
   const port = String(await freePort());
   const thrice = `
     require('node:fs').appendFileSync(${JSON.stringify(rounds)}, 'x');
@@ -144,11 +127,11 @@ test('--restart on-failure: a new run after each failure, none after a good end'
       response.on('close', () => process.exit(round === 1 ? 1 : 0));
     }).listen(Number(process.env.PORT), '127.0.0.1');`;
   const flags = ['--restart', 'on-failure', '--port', port];
-  await using running = await startRun(name, flags, [process.execPath, '-e', thrice]);
-  const [first] = await listed(name);
+  await using running = await startRun(service, flags, [process.execPath, '-e', thrice]);
+  const [first] = await listed(service.name);
   await fetch(`http://127.0.0.1:${port}`);
   const [second] = await eventually(
-    () => instancesOf(name),
+    () => instancesOf(service.name),
     ([one]) => one !== undefined && one.runId !== first?.runId,
   );
   expect(second?.instanceId).toBe(first?.instanceId);
@@ -160,12 +143,16 @@ test('--restart on-failure: a new run after each failure, none after a good end'
 
 test('a registry that is away, or says no, keeps no program from running', async () => {
   const away = `http://127.0.0.1:${await freePort()}`;
-  await using alone = await startRun(freshName(), [], [process.execPath, '-e', program], away);
+  await using alone = await startRun(freshService(), [], [process.execPath, '-e', program], away);
   await alone.printed(/trying again/);
   alone.kill('SIGTERM');
   expect(await alone.ended).toEqual({ code: 0, signal: null });
 
-  await using refused = await startRun('..x', ['--url', '/_reg/x'], [process.execPath, '-e', program]);
+  await using refused = await startRun(
+    { name: '..x', path: '/_reg/x' },
+    [],
+    [process.execPath, '-e', program],
+  );
   await refused.printed(/^not listed: path_reserved: /m);
   process.kill(await childOf(refused), 'SIGTERM');
   expect(await refused.ended).toEqual({ code: 0, signal: null });
