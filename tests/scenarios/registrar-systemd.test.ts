@@ -53,6 +53,7 @@ withSystemd(
 
     await systemd.systemctl('start', `plain@${port}`, `plain@${second}`);
     const both = await eventually(all, (now) => now.length === 2, soon);
+    both.sort((one, other) => one.instanceId.localeCompare(other.instanceId)); // either may be ready first
     expect(both).toMatchObject([
       { endpoints: [{ url: `http://127.0.0.1:${port}/plain` }], owner: 'registrar:here' },
       { endpoints: [{ url: `http://127.0.0.1:${second}/plain` }] },
