@@ -74,6 +74,7 @@ export async function startProcess(
       ).catch((cause) => {
         throw new Error(`${command} ${args.join(' ')} did not print ${pattern}:\n${out}\n${err}`, { cause });
       });
+      if (seen === true) await ended; // its last words may still be on their way
       const match = seen === true ? look() : seen;
       if (!match) throw new Error(`${command} ${args.join(' ')} ended without ${pattern}:\n${out}\n${err}`);
       return match as RegExpExecArray;
