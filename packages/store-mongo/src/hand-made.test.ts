@@ -131,6 +131,23 @@ test.for(serverKinds)(
   },
 );
 
+test.for(serverKinds)('one inserted by hand and edited at once is as it was edited (%s)', async (server) => {
+  await using world = await openWorld(server);
+  const { services, listed } = world;
+  const rounds = count({ reduced: 20, whole: 200 });
+  for (let round = 0; round < rounds; round++) {
+    await services.insertOne(plain(`s${round}`, 4_000 + round));
+    if (round % 2 === 1) await eventually(listed, ({ length }) => length === round + 1);
+    await services.updateOne({ name: `s${round}` }, { $set: { url: `/edited-${round}` } });
+  }
+  const isAsEdited = (all: readonly { path: string }[]) =>
+    all.length === rounds && all.every(({ path }) => path.startsWith('/edited-'));
+  await eventually(listed, isAsEdited);
+  await world.registry.close();
+  await using again = createDisposable(await openMongoStore({ url: world.url }));
+  expect([...again.store.view.paths.keys()].filter((path) => !path.startsWith('/edited-'))).toEqual([]);
+});
+
 test('a registered instance follows its document at once, whatever is edited right after it was written', async () => {
   await using world = await openWorld('replica set');
   const { services, registry } = world;

@@ -240,25 +240,28 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       leftDefinitions.push(name); // written down after the last document that said so had gone
       return;
     }
-    const [field] = current ? differingFields(current, definition) : [];
     const isOurs = fresh && !write.startsWith(healing);
-    if (current && field === undefined && !isOurs) {
-      if (!isDeepStrictEqual(settingsOf(current), settingsOf(definition))) {
-        say({ kind: 'service-updated', service: withSettings(current, definition) });
-      }
-      return;
-    }
-    if (current && !fresh && field !== undefined) {
-      invalid.report(definitionId(name), {
-        path: field,
-        message: `is edited by hand: edit services instead`,
-      });
-      undefinedServices.push(current);
+    if (current && !isOurs) {
+      stayAs(current, definition, fresh);
       return;
     }
     if (fresh) writes.push(write);
     makeRoom(definition);
     say({ kind: 'service-updated', service: definition });
+  }
+
+  /** But for its settings. A fresh one puts down what everybody knew before somebody edited an instance once more. */
+  function stayAs(current: ServiceDefinition, written: ServiceDefinition, fresh: boolean): void {
+    const [field] = differingFields(current, written);
+    if (field !== undefined) {
+      if (!fresh) {
+        const message = 'is edited by hand: edit services instead';
+        invalid.report(definitionId(current.name), { path: field, message });
+      }
+      undefinedServices.push(current);
+    } else if (!isDeepStrictEqual(settingsOf(current), settingsOf(written))) {
+      say({ kind: 'service-updated', service: withSettings(current, written) });
+    }
   }
 
   /** Definitions never share a path: who holds it without one was made by hand, this moment. */

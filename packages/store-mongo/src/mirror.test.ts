@@ -40,6 +40,17 @@ test('a definition that was written down for a document which is gone by then go
   expect(late).toMatchObject({ changes: [], leftDefinitions: ['tickets'] });
 });
 
+// Story: a document by hand was edited a moment after it was inserted, while a registry wrote down what its service
+// shares; that came after the edit, and took it back.
+test('a definition that was written down for a document which was edited meanwhile is written anew', () => {
+  const { view, follow } = openMirror();
+  follow({ collection: 'services', id: 'a', document });
+  follow({ collection: 'services', id: 'a', document: { ...document, url: '/moved' } });
+  const late = follow(definedBy(`${healing}1`));
+  expect(view.services.get('tickets')?.definition.url).toBe('/moved');
+  expect(late).toMatchObject({ changes: [], undefinedServices: [{ name: 'tickets', url: '/moved' }] });
+});
+
 // Story: registries were closed after they had written down what a document by hand shares, and before they saw
 // that its document had to stand aside: who started next listed a service without instances, for an hour.
 test('who starts finds a definition of nobody by hand, and takes it away; one whose instances expired stays', () => {
