@@ -79,7 +79,7 @@ test('every package of the workspace stands on a floor', () => {
 function sources(folder: string): string[] {
   const all = readdirSync(`${root}${folder}/src`, { recursive: true, encoding: 'utf8' });
   return all.filter(
-    (path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.startsWith('testing/'),
+    (path) => path.endsWith('.ts') && !/\.(?:test|fixture)\.ts$/.test(path) && !path.startsWith('testing/'),
   );
 }
 
@@ -92,6 +92,8 @@ test.each(Object.entries(floors))('%s imports and depends on lower floors only',
       .map((imported) => `${path} imports ${imported}`),
   );
   expect(trespasses).toEqual([]);
+  const usesTestTools = (path: string) => /from '[^']*\.fixture\.ts'/.test(read(`${folder}/src/${path}`));
+  expect(sources(folder).filter(usesTestTools)).toEqual([]);
 
   const { dependencies = {}, optionalDependencies = {} } = manifest(folder);
   expect(Object.keys({ ...dependencies, ...optionalDependencies }).sort()).toEqual([...may].sort());
