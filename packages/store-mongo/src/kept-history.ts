@@ -133,8 +133,7 @@ export function startKeptHistory({
     async close() {
       stop();
       callOff();
-      await flushes.settled();
-      await flushes.start();
+      await flushes.startAnew();
     },
   };
 }

@@ -128,8 +128,7 @@ export function startLeases({
     const neverRenewed = await takeWritten(overdue, now);
     if (neverRenewed.length === 0) return;
     for (const key of neverRenewed) addBeginning(key);
-    await flushes.settled(); // one that began before has not taken them along
-    await flushes.start();
+    await flushes.startAnew();
     const unwritten = await takeWritten(neverRenewed, now);
     if (unwritten.some((key) => isOverdue(key, now)))
       throw notTaken('the database has taken no word of a lease');
