@@ -48,13 +48,15 @@ function whoWasStartedFor(service: string): Choose {
     const owners = await ownersOf(listening.flatMap(({ inode }) => (known.has(inode) ? [] : [inode])));
     const now = new Map<string, boolean>();
     for (const { inode } of listening) {
-      const owner = owners.get(inode);
-      const isStarted = owner !== undefined && (await startedBy(owner))?.service === service;
-      now.set(inode, known.get(inode) ?? isStarted);
+      now.set(inode, known.get(inode) ?? (await isStartedFor(service, owners.get(inode))));
     }
     known = now;
     return listening.filter(({ inode }) => now.get(inode));
   };
+}
+
+async function isStartedFor(service: string, pid: number | undefined): Promise<boolean> {
+  return pid !== undefined && (await startedBy(pid))?.service === service;
 }
 
 /** Another system than Linux tells it nowhere: there the checks alone do. */

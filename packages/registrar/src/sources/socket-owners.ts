@@ -13,9 +13,10 @@ export async function socketsOf(pid: number): Promise<Set<string>> {
 /** @returns the lowest pid by inode; what is not ours to look at is left out */
 export async function ownersOf(inodes: readonly string[]): Promise<Map<string, number>> {
   const owners = new Map<string, number>();
-  if (inodes.length === 0) return owners;
+  if (inodes.length === 0) return owners; // not even a look at who runs
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   for (const pid of pids.sort((one, other) => one - other)) {
+    if (owners.size === inodes.length) break;
     const open = await socketsOf(pid);
     for (const inode of inodes) if (open.has(inode) && !owners.has(inode)) owners.set(inode, pid);
   }
