@@ -3,7 +3,7 @@
 import { networkInterfaces } from 'node:os';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { type StartedProcess, startProcess } from '../support/process.ts';
+import { runProcess, type StartedProcess, startProcess } from '../support/process.ts';
 import { operatorToken } from '../support/registry-token.ts';
 import { root } from '../support/stack.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -34,13 +34,10 @@ test('a registry beyond loopback: client, gateway and commands work with tokens,
   const registry = `http://${outside}:${portOf(started.registry)}`;
 
   /** A command, with this token and no other. */
-  async function run(token: string, ...args: string[]) {
-    await using command = await startProcess('node', [reg, ...args], {
+  const run = (token: string, ...args: string[]) =>
+    runProcess('node', [reg, ...args], {
       env: { REG_REGISTRY: registry, REG_REGISTRY_TOKEN: token, REG_DATA: folder.path },
     });
-    const { code } = await command.ended;
-    return { code, stdout: command.stdout(), stderr: command.stderr() };
-  }
   const tokenFor = async (...flags: string[]) =>
     (await run(operatorToken, 'token', '--for', 'registry', ...flags)).stdout.trim();
   const deploy = await tokenFor('--services', 'tickets', '--sub', 'deploy');
@@ -77,14 +74,8 @@ test('a registry beyond loopback: client, gateway and commands work with tokens,
     REG_REGISTRY_TOKEN: reader,
   });
   await using _second = beside.process;
-  const caller = (
-    await startProcess('node', [reg, 'token', '--sub', 'ada', '--roles', 'tickets-query'], { env: own }).then(
-      async (command) => {
-        await command.ended;
-        return command.stdout();
-      },
-    )
-  ).trim();
+  const args = [reg, 'token', '--sub', 'ada', '--roles', 'tickets-query'];
+  const caller = (await runProcess('node', args, { env: own })).stdout.trim();
   const authorization = `Bearer ${caller}`;
   for (const gateway of [started.gateway, beside.gateway]) {
     const url = `http://127.0.0.1:${portOf(gateway)}/tickets`;

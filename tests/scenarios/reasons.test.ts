@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { startProcess } from '../support/process.ts';
+import { runProcess } from '../support/process.ts';
 import {
   listed,
   reg,
@@ -20,11 +20,8 @@ async function health(url: string, query = '') {
   return { status: response.status, json: JSON.parse(await response.text()) };
 }
 
-async function explain(registry: string, ...args: string[]) {
-  const env = { REG_REGISTRY: registry };
-  await using program = await startProcess('node', [reg, 'explain', ...args], { env });
-  const { code } = await program.ended;
-  return { code, stdout: program.stdout(), stderr: program.stderr() };
+function explain(registry: string, ...args: string[]) {
+  return runProcess('node', [reg, 'explain', ...args], { env: { REG_REGISTRY: registry } });
 }
 
 test('the registry is killed: the gateway is ready, says since when its view is stale, serves, and is well again', async () => {

@@ -87,3 +87,20 @@ export async function startProcess(
     },
   };
 }
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** To its end, whatever its exit code is. */
+export async function runProcess(
+  command: string,
+  args: readonly string[],
+  options: StartOptions = {},
+): Promise<Finished> {
+  await using started = await startProcess(command, args, options);
+  const { code } = await started.ended;
+  return { code, stdout: started.stdout(), stderr: started.stderr() };
+}

@@ -2,27 +2,24 @@
 import { createMemoryStore, createRegistry, type Registry } from '@reg/registry';
 import { createRegistryServer } from '@reg/registry/http';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { type StartedProcess, startProcess } from '../../../tests/support/process.ts';
+import {
+  type Finished,
+  runProcess,
+  type StartedProcess,
+  startProcess,
+} from '../../../tests/support/process.ts';
 import { listed, reg as program } from '../../../tests/support/stack.ts';
 import { useTemporaryFolder } from '../../../tests/support/temporary-folder.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export function startReg(args: readonly string[], env: Environment = {}): Promise<StartedProcess> {
   return startProcess('node', [program, ...args], { env });
 }
 
 /** To its end, whatever its exit code is. */
-export async function runReg(args: readonly string[], env: Environment = {}): Promise<Finished> {
-  await using started = await startReg(args, env);
-  const { code } = await started.ended;
-  return { code, stdout: started.stdout(), stderr: started.stderr() };
+export function runReg(args: readonly string[], env: Environment = {}): Promise<Finished> {
+  return runProcess('node', [program, ...args], { env });
 }
 
 export interface OpenRegistry extends AsyncDisposable {

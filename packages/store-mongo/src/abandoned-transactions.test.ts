@@ -7,15 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { createRegistry } from '@reg/registry';
 import { isRegError, type RegistrationBody } from '@reg/schema';
 import { mongo } from 'mongoose';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { test } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { hasMongod, type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
+import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
 import { startProcess } from '../../../tests/support/process.ts';
 import { endAbandonedTransactions } from './abandoned-transactions.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
 const leaver = fileURLToPath(new URL('../../../tests/support/leaves-transaction.mjs', import.meta.url));
 const password = 'open-sesame-4711';
 

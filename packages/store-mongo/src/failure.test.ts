@@ -1,16 +1,13 @@
 // What happens to a registry whose line to the database fails. The line is a TCP proxy; the database is real.
-import { randomBytes } from 'node:crypto';
 import { createRegistry, type Registry } from '@reg/registry';
 import { isRegError, type RegistrationBody } from '@reg/schema';
 import { mongo } from 'mongoose';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { type DatabaseLine, startDatabaseLine } from '../../../tests/support/database-line.ts';
+import { freshName, test } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { hasMongod, type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
+import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
 import { openMongoStore } from './mongo-store.ts';
-
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
 
 let replicaSet: ReplicaSet;
 
@@ -31,7 +28,7 @@ interface Opened extends AsyncDisposable {
 }
 
 async function openBoth(): Promise<Opened> {
-  const database = `reg-${randomBytes(4).toString('hex')}`;
+  const database = freshName();
   const line = await startDatabaseLine(replicaSet.members[0]?.url ?? '');
   const said: string[] = [];
   const log = (text: string) => void said.push(text);

@@ -3,18 +3,13 @@ import { createRegistry } from '@reg/registry';
 import type { RegistrationBody } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
 import { expect } from 'vitest';
-import {
-  type ServerKind,
-  serverKinds,
-  testWithMongod as test,
-  useServers,
-} from '../../../tests/support/database-servers.ts';
+import { type ServerKind, serverKinds, test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { seededRandom } from '../../../tests/support/random.ts';
 import { count } from '../../../tests/support/size.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const urlOn = useServers();
+const urlOn = useServers(...serverKinds);
 
 async function openWorld(server: ServerKind) {
   const url = urlOn(server);

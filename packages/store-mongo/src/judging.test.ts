@@ -3,16 +3,11 @@ import { createRegistry } from '@reg/registry';
 import type { RegistrationBody } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
 import { expect } from 'vitest';
-import {
-  type ServerKind,
-  serverKinds,
-  testWithMongod as test,
-  useServers,
-} from '../../../tests/support/database-servers.ts';
+import { type ServerKind, serverKinds, test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const urlOn = useServers();
+const urlOn = useServers(...serverKinds);
 
 /** As many registries as the server takes, and one more each time that somebody asks what a new one says. */
 async function openWorld(server: ServerKind) {

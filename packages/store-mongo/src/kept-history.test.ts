@@ -1,28 +1,23 @@
 // Several registries over one database give one history, and it outlives each of them.
-import { randomBytes } from 'node:crypto';
 import { createRegistry, type Registry } from '@reg/registry';
 import type { HistoryEntry, RegistrationBody } from '@reg/schema';
 import { mongo } from 'mongoose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { freshName, test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
 import { startRegistry } from '../../../tests/support/stack.ts';
 import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
 import type { HistoryDocument } from './documents.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-let replicaSet: ReplicaSet;
+const urlOn = useServers('replica set');
 let client: mongo.MongoClient;
 
-beforeAll(async () => {
-  replicaSet = await startReplicaSet();
-  client = new mongo.MongoClient(replicaSet.urlOf('admin'));
-}, 120_000);
-
-afterAll(async () => {
-  await client?.close();
-  await replicaSet?.[Symbol.asyncDispose]();
+beforeAll(() => {
+  client = new mongo.MongoClient(urlOn('replica set', 'admin'));
 });
+
+afterAll(() => client?.close());
 
 const body = (port: number): RegistrationBody => ({
   url: '/tickets',
@@ -34,8 +29,8 @@ const one = { service: 'tickets', id: 'one' };
 const ann = { by: 'sub:ann', from: '192.0.2.1' };
 
 function fresh() {
-  const name = `reg-${randomBytes(4).toString('hex')}`;
-  const url = replicaSet.urlOf(name);
+  const name = freshName();
+  const url = urlOn('replica set', name);
   const db = client.db(name);
   return {
     url,

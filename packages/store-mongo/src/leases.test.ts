@@ -1,24 +1,17 @@
 // What of leases is written down: nothing before the first renewal; then all renewals that were gathered in one
 // statement, which no value in it may turn into another one, and no late word may turn back.
-import { randomBytes } from 'node:crypto';
 import { createRegistry, type Registry } from '@reg/registry';
 import { mongo } from 'mongoose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
 import type { LeaseDocument } from './documents.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-let replicaSet: ReplicaSet;
-
-beforeAll(async () => {
-  replicaSet = await startReplicaSet();
-}, 120_000);
-
-afterAll(() => replicaSet?.[Symbol.asyncDispose]());
+const urlOn = useServers('replica set');
 
 async function open() {
-  const url = replicaSet.urlOf(`reg-${randomBytes(4).toString('hex')}`);
+  const url = urlOn('replica set');
   const client = await new mongo.MongoClient(url).connect();
   const openAnother = async () => createRegistry({ store: await openMongoStore({ url }) });
   const registry = await openAnother();

@@ -1,17 +1,12 @@
 // The lines of the original series, typed as they stand there into the shell that operators have.
 import { createRegistry } from '@reg/registry';
 import { afterAll, beforeAll, expect } from 'vitest';
-import {
-  freshName,
-  serverKinds,
-  testWithMongod as test,
-  useServers,
-} from '../../../tests/support/database-servers.ts';
+import { freshName, serverKinds, test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { type Mongosh, openMongosh } from '../../../tests/support/mongosh.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const urlOn = useServers();
+const urlOn = useServers(...serverKinds);
 let mongosh: Mongosh;
 
 beforeAll(async () => {

@@ -1,27 +1,17 @@
 // Several registries over one database: equal, and of one mind.
-import { randomBytes } from 'node:crypto';
 import { createRegistry, type Registry } from '@reg/registry';
 import { isRegError, type RegistrationBody } from '@reg/schema';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
+import { test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { hasMongod, type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
 import { count } from '../../../tests/support/size.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
-
-let replicaSet: ReplicaSet;
-
-beforeAll(async () => {
-  replicaSet = await startReplicaSet();
-}, 120_000);
-
-afterAll(() => replicaSet?.[Symbol.asyncDispose]());
+const urlOn = useServers('replica set');
 
 /** As many registries as asked for, over a database of their own. */
 async function openRegistries(howMany = 3) {
-  const url = replicaSet.urlOf(`reg-${randomBytes(4).toString('hex')}`);
+  const url = urlOn('replica set');
   const registries: Registry[] = [];
   for (let index = 0; index < howMany; index++) {
     registries.push(createRegistry({ store: await openMongoStore({ url }) }));

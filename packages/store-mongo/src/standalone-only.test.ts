@@ -1,29 +1,18 @@
 // What only a standalone server needs: one registry at a time, numbers of its own, and writes of several
 // documents that a crash does not cut in two.
-import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@reg/registry';
 import { createFakeClock } from '@reg/registry/testing';
 import type { RegistrationBody } from '@reg/schema';
 import mongoose from 'mongoose';
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
+import { test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { hasMongod, type Mongod, startMongod } from '../../../tests/support/mongod.ts';
-import { skipWithout } from '../../../tests/support/part.ts';
 import { collectionsOf, type TombstoneDocument } from './documents.ts';
 import { createIntents, type IntendedOperation } from './intents.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const test = anywhere.skipIf(skipWithout('mongod', hasMongod));
-
-let mongod: Mongod;
-
-beforeAll(async () => {
-  mongod = await startMongod();
-}, 120_000);
-
-afterAll(() => mongod?.[Symbol.asyncDispose]());
-
-const newUrl = () => `${mongod.url}/reg-${randomBytes(4).toString('hex')}`;
+const urlOn = useServers('standalone');
+const newUrl = () => urlOn('standalone');
 const quiet = () => {};
 
 async function open(url: string, options: object = {}) {

@@ -1,12 +1,12 @@
 // What every store promises, over both kinds of server.
 import { storeSuite } from '@reg/registry/testing';
 import { describe } from 'vitest';
-import { serverKinds, testWithMongod as test, useServers } from '../../../tests/support/database-servers.ts';
+import { serverKinds, test, useServers } from '../../../tests/support/database-servers.ts';
 import { seedsUpTo } from '../../../tests/support/random.ts';
 import { count } from '../../../tests/support/size.ts';
 import { openMongoStore } from './mongo-store.ts';
 
-const urlOn = useServers();
+const urlOn = useServers(...serverKinds);
 
 describe.each(serverKinds)('store suite (%s)', (kind) => {
   storeSuite(test, {

@@ -2,16 +2,11 @@
 import { isRegError } from '@reg/schema';
 import mongoose, { type mongo } from 'mongoose';
 import { expect } from 'vitest';
-import {
-  type ServerKind,
-  serverKinds,
-  testWithMongod as test,
-  useServers,
-} from '../../../tests/support/database-servers.ts';
+import { type ServerKind, serverKinds, test, useServers } from '../../../tests/support/database-servers.ts';
 import { openMongoStore } from './mongo-store.ts';
 import { verifyMongoStore } from './verify.ts';
 
-const urlOn = useServers();
+const urlOn = useServers(...serverKinds);
 
 /** A database that a registry was at, once. */
 async function openWorld(server: ServerKind) {
