@@ -1,5 +1,6 @@
 // Registrations a second, 64 at a time, beside a loop of upserts over the same database: through the registry's
-// own function, and through its HTTP API, which in memory too takes most of the time of a registration.
+// own function, and through its HTTP API, which in memory too takes most of the time of a registration. Each round
+// begins with an empty database that no other registry follows, and measures a loop that is warm.
 import { fileURLToPath } from 'node:url';
 import { cpuMicros } from '../support/cpu.mjs';
 import { median } from '../support/report.mjs';
@@ -20,16 +21,16 @@ export async function measureRegistrations(mongod, { rounds, seconds }) {
   };
   try {
     const cases = [
-      bareLoop(await start(), mongod.urlOf('bare'), seconds),
-      await inProcess('registry in MongoDB', await start(), mongod.urlOf('in-process'), seconds),
-      await overHttp('its HTTP API', await start(), mongod.urlOf('http'), seconds),
-      await overHttp('HTTP API in memory', await start(), undefined, seconds),
+      bareLoop('bare loop of upserts', await start(), mongod, seconds),
+      inProcess('registry in MongoDB', await start(), mongod, seconds),
+      overHttp('its HTTP API', await start(), mongod, seconds),
+      overHttp('HTTP API in memory', await start(), undefined, seconds),
     ];
     const measured = new Map(cases.map(({ name }) => [name, []]));
     for (let round = 0; round <= rounds; round++) {
       for (const { name, run } of rotated(cases, round)) {
         const result = await run(round);
-        if (round > 0) measured.get(name).push(result); // the first one warms up
+        if (round > 0) measured.get(name).push(result); // the first one is for the compiler
       }
     }
     const [bare] = measured.values();
@@ -44,44 +45,51 @@ export async function measureRegistrations(mongod, { rounds, seconds }) {
   }
 }
 
-function bareLoop(worker, url, seconds) {
-  return {
-    name: 'bare loop of upserts',
-    run: (round) => withCpu(worker, () => worker.ask('upsertFor', { url, lanes, seconds, run: round })),
-  };
-}
-
-async function inProcess(name, worker, url, seconds) {
-  await worker.ask('open', { url });
-  let first = 0;
+function bareLoop(name, worker, mongod, seconds) {
   return {
     name,
-    async run() {
-      const result = await withCpu(worker, () => worker.ask('registerFor', { first, lanes, seconds }));
-      first += result.count;
-      return result;
+    async run(round) {
+      await worker.ask('openBare', { url: mongod.urlOf(`bare-${round}`) });
+      return measure(worker, seconds, (first, wanted) =>
+        worker.ask('upsertFor', { first, lanes, seconds: wanted }),
+      );
     },
   };
 }
 
-async function overHttp(name, worker, databaseUrl, seconds) {
-  const { registry: url } = await worker.ask('open', { url: databaseUrl });
-  let first = 0;
+function inProcess(name, worker, mongod, seconds) {
   return {
     name,
-    async run() {
-      const load = { script, args: [String(first)], url, connections: lanes, seconds };
-      const result = await withCpu(worker, async () => {
+    async run(round) {
+      await worker.ask('open', { url: mongod.urlOf(`in-process-${round}`) });
+      return measure(worker, seconds, (first, wanted) =>
+        worker.ask('registerFor', { first, lanes, seconds: wanted }),
+      );
+    },
+  };
+}
+
+/** @param mongod undefined: in memory */
+function overHttp(name, worker, mongod, seconds) {
+  return {
+    name,
+    async run(round) {
+      const { registry: url } = await worker.ask('open', { url: mongod?.urlOf(`http-${round}`) });
+      return measure(worker, seconds, async (first, wanted) => {
+        const load = { script, args: [String(first)], url, connections: lanes, seconds: wanted };
         const { requests, microseconds } = await wrkScript(load);
         return { count: requests, perSecond: (requests * 1_000_000) / microseconds };
       });
-      first += result.count + lanes; // those under way at its end
-      return result;
     },
   };
 }
 
-async function withCpu({ pid }, run) {
-  const before = cpuMicros(pid);
-  return { ...(await run()), cpu: cpuMicros(pid) - before };
+/** @param run registers for so long, from the instance of this number on */
+async function measure(worker, seconds, run) {
+  const warm = await run(0, Math.ceil(seconds / 2));
+  const before = cpuMicros(worker.pid);
+  const first = warm.count + lanes; // those under way at its end
+  const result = { ...(await run(first, seconds)), cpu: cpuMicros(worker.pid) - before };
+  await worker.ask('close');
+  return result;
 }

@@ -7,6 +7,7 @@ import { addressOf, idOf, inLanes, registrationOf, serviceOf } from './instances
 
 const now = () => performance.timeOrigin + performance.now();
 let registry;
+let bare;
 let generations = new Map();
 const ends = [];
 /** When this gateway's table held a revision, in order. */
@@ -130,18 +131,22 @@ const tasks = {
     });
     await new Promise((resolve) => stream.once('resumeTokenChanged', resolve));
   },
+  async openBare({ url }) {
+    bare = await bareClient(url);
+  },
   /** What a program without batches gets out of it: each upsert awaited until the majority has it. */
-  async upsertFor({ url, lanes, seconds, run }) {
-    const services = (await bareClient(url)).db().collection('services');
+  async upsertFor({ first, lanes, seconds }) {
+    const services = bare.db().collection('services');
     const until = performance.now() + seconds * 1_000;
     const began = performance.now();
     const count = await inLanes(
       lanes,
       () => performance.now() > until,
       async (index) => {
-        const { url: path, endpoints, authorizedRoles, ...reg } = registrationOf(index);
+        const { url: path, endpoints, authorizedRoles, ...reg } = registrationOf(first + index);
         const document = { name: serviceOf(index), url: path, endpoints, authorizedRoles, reg };
-        await services.updateOne({ _id: `${run}/${addressOf(index)}` }, { $set: document }, { upsert: true });
+        const filter = { _id: addressOf(first + index) };
+        await services.updateOne(filter, { $set: document }, { upsert: true });
       },
     );
     return { count, perSecond: (count * 1_000) / (performance.now() - began) };
@@ -155,8 +160,12 @@ const tasks = {
     const { rss, heapUsed } = process.memoryUsage();
     return { rssBytes: rss, heapBytes: heapUsed };
   },
+  /** All that it opened: nothing of it is left at the database. */
+  async close() {
+    for (const end of ends.splice(0)) await end();
+  },
   async end() {
-    for (const end of ends) await end();
+    await tasks.close();
     process.disconnect();
   },
 };

@@ -101,14 +101,20 @@ export interface WriteDocument {
   readonly operations?: readonly { readonly data: mongo.Binary }[];
 }
 
-/** One entry of the history, for people and for registries that start. Whoever sees it first writes it down. */
-export interface HistoryDocument extends HistoryEntry {
-  /** `epoch.revision.index` */
-  readonly _id: string;
+/**
+ * Entries of the history that were written down together, for people and for registries that start. Whoever sees an
+ * entry first writes it down; where two are first, it is in two documents.
+ */
+export interface HistoryDocument {
+  readonly _id?: mongo.ObjectId;
   readonly epoch: string;
-  /** Its place among those of its revision. */
-  readonly index: number;
+  /** Revision of the last entry. */
+  readonly last: number;
+  readonly entries: readonly HistoryDocumentEntry[];
 }
+
+/** `index`: its place among those of its revision. */
+export type HistoryDocumentEntry = HistoryEntry & { readonly index: number };
 
 /**
  * `epoch`: this history's name. `barrier`: moved to learn what came before. `writable`: since when it can be
@@ -153,8 +159,12 @@ export const schemas = {
     { expireAfterSeconds: 3_600 },
   ),
   // The oldest go by themselves; notes apart, so that they push out no change.
-  history: new Schema({ _id: String }, { ...options, capped: { size: 32 * mebibyte, max: 20_000 } }),
-  notes: new Schema({ _id: String }, { ...options, capped: { size: 16 * mebibyte, max: 10_000 } }),
+  history: new Schema({ last: Number }, { ...options, capped: { size: 32 * mebibyte, max: 20_000 } }).index({
+    last: 1,
+  }),
+  notes: new Schema({ last: Number }, { ...options, capped: { size: 16 * mebibyte, max: 10_000 } }).index({
+    last: 1,
+  }),
   state: new Schema({ _id: String }, options),
 };
 

@@ -2,12 +2,14 @@
 // writes them down, and it is no matter who. Who made a change does so at once; the others look a moment later
 // whether it was done, since its registry may be gone. For people and for registries that start: what runs reads
 // its own memory.
+//
+// Entries are written down together, one document for all that is due: a document for each cost the database more
+// than the registrations that they tell of.
 import { type Clock, type History, type PlacedEntry, placedEntry, type View } from '@reg/registry';
 import type { mongo } from 'mongoose';
-import type { Collections, HistoryDocument } from './documents.ts';
+import type { Collections, HistoryDocument, HistoryDocumentEntry } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { oneAtATime } from './one-at-a-time.ts';
-import { duplicateKey, refusedOf } from './writer.ts';
 
 const flushEveryMs = 500;
 /** The registry that made it has written it down by then, if it lives. */
@@ -17,7 +19,8 @@ const readAgainMs = 4_000;
 const readAtMost = 10_000;
 /** While the database is away; about a hundred bytes to a few hundred each. */
 const waitingAtMost = 20_000;
-const together = 1_000;
+/** Of 35 kB at most, each with sixteen endpoints of the longest urls: a document has room for 16 MB. */
+const together = 400;
 
 export interface KeptHistoryOptions {
   readonly collections: Pick<Collections, 'history' | 'notes'>;
@@ -38,7 +41,7 @@ export interface KeptHistory {
 }
 
 interface Waiting {
-  readonly document: HistoryDocument;
+  readonly entry: HistoryDocumentEntry;
   readonly dueAt: number;
   readonly isOurs: boolean;
 }
@@ -57,32 +60,27 @@ export function startKeptHistory({
   let isDropping = false;
 
   async function read(): Promise<void> {
-    const known = { epoch: view.position.epoch };
-    const newestFirst = { $natural: -1 } as const;
-    const [changes, notes] = await Promise.all(
-      [collections.history, collections.notes].map((collection) =>
-        collection.find(known).sort(newestFirst).limit(readAtMost).toArray(),
-      ),
-    );
-    const placed = [...(changes ?? []), ...(notes ?? [])].map(placedOf);
-    const oldest = changes?.reduce(
-      (least, { revision }) => Math.min(least, revision),
-      Number.POSITIVE_INFINITY,
-    );
-    history.restore(placed, Math.min(oldest ?? Number.POSITIVE_INFINITY, view.position.revision));
+    const { epoch: ofView } = view.position;
+    const [changes, notes] = await Promise.all([
+      readNewest(collections.history, ofView),
+      readNewest(collections.notes, ofView),
+    ]);
+    const oldest = changes.reduce((least, { revision }) => Math.min(least, revision), view.position.revision);
+    history.restore([...changes, ...notes], oldest);
   }
 
   async function flushDue(): Promise<void> {
     try {
       for (let due = dueNow(); due.length > 0; due = dueNow()) {
-        await writeDown(
-          collections.history,
-          due.filter(({ document }) => document.kind !== 'note'),
-        );
-        await writeDown(
-          collections.notes,
-          due.filter(({ document }) => document.kind === 'note'),
-        );
+        const { epoch: ofView } = view.position;
+        await Promise.all([
+          writeDown(
+            collections.history,
+            ofView,
+            due.filter((one) => !isNote(one)),
+          ),
+          writeDown(collections.notes, ofView, due.filter(isNote)),
+        ]);
         const done = new Set(due);
         waiting = waiting.filter((one) => !done.has(one));
       }
@@ -121,9 +119,7 @@ export function startKeptHistory({
     keep(entries, isOurs) {
       const dueAt = clock.now() + (isOurs ? 0 : othersAfterMs);
       for (const { entry, index } of entries) {
-        const { epoch: ofView } = view.position;
-        const document = { _id: `${ofView}.${entry.revision}.${index}`, epoch: ofView, index, ...entry };
-        waiting.push({ document, dueAt, isOurs });
+        waiting.push({ entry: { index, ...entry }, dueAt, isOurs });
       }
       if (waiting.length <= waitingAtMost) return;
       if (!isDropping) log(`more than ${waitingAtMost} entries of the history wait: the oldest are not kept`);
@@ -138,34 +134,54 @@ export function startKeptHistory({
   };
 }
 
-/** What others made is mostly there: looking is cheaper than being refused. */
+const isNote = ({ entry }: Waiting) => entry.kind === 'note';
+
+/** What others made is mostly there. */
 async function writeDown(
   collection: mongo.Collection<HistoryDocument>,
+  epoch: string,
   due: readonly Waiting[],
 ): Promise<void> {
-  const others = due.filter(({ isOurs }) => !isOurs).map(({ document }) => document._id);
-  const there = new Set(
-    others.length === 0
-      ? []
-      : await collection
-          .find({ _id: { $in: others } }, { projection: { _id: 1 } })
-          .map(({ _id }) => _id)
-          .toArray(),
+  const others = due.filter(({ isOurs }) => !isOurs);
+  const there = await placesWritten(collection, epoch, others);
+  const entries = due.map(({ entry }) => entry).filter((entry) => !there.has(placeOf(entry)));
+  if (entries.length === 0) return;
+  const last = entries.reduce((latest, { revision }) => Math.max(latest, revision), 0);
+  await collection.insertOne({ epoch, last, entries });
+}
+
+/** @returns the places of all entries that are written down from the first of these on */
+async function placesWritten(
+  collection: mongo.Collection<HistoryDocument>,
+  epoch: string,
+  waiting: readonly Waiting[],
+): Promise<ReadonlySet<string>> {
+  const places = new Set<string>();
+  if (waiting.length === 0) return places;
+  const first = waiting.reduce(
+    (least, { entry }) => Math.min(least, entry.revision),
+    Number.POSITIVE_INFINITY,
   );
-  const documents = due.map(({ document }) => document).filter(({ _id }) => !there.has(_id));
-  if (documents.length === 0) return;
-  try {
-    await collection.insertMany(documents, { ordered: false });
-  } catch (error) {
-    if (!isOnlyThereAlready(error)) throw error;
+  const projection = { 'entries.revision': 1, 'entries.index': 1 } as const;
+  for await (const { entries } of collection.find({ epoch, last: { $gte: first } }, { projection })) {
+    for (const entry of entries) places.add(placeOf(entry));
   }
+  return places;
 }
 
-function isOnlyThereAlready(error: unknown): boolean {
-  const ofEach = [...refusedOf(error).values()];
-  return ofEach.length > 0 && ofEach.every((code) => code === duplicateKey);
-}
+const placeOf = ({ revision, index }: Pick<HistoryDocumentEntry, 'revision' | 'index'>) =>
+  `${revision}.${index}`;
 
-function placedOf({ _id, epoch, index, ...entry }: HistoryDocument): PlacedEntry {
-  return placedEntry(entry, index);
+/** So many, and what else was written down with the oldest of them. */
+async function readNewest(
+  collection: mongo.Collection<HistoryDocument>,
+  epoch: string,
+): Promise<readonly PlacedEntry[]> {
+  const placed: PlacedEntry[] = [];
+  const newestFirst = collection.find({ epoch, entries: { $type: 'array' } }).sort({ $natural: -1 });
+  for await (const { entries } of newestFirst) {
+    for (const { index, ...entry } of entries) placed.push(placedEntry(entry, index));
+    if (placed.length >= readAtMost) break;
+  }
+  return placed;
 }

@@ -31,7 +31,7 @@ export interface Writer {
 const bulkAtMost = 500;
 /** While the database writes one, this process makes the next. */
 const bulksAtOnce = 2;
-export const duplicateKey = 11_000;
+const duplicateKey = 11_000;
 const commitAttempts = 3;
 const tooLate = 'the database took too long: nobody waits for this write any more';
 
@@ -52,17 +52,20 @@ export function createWriter({ client, collections, writable, databaseNow }: Wri
   function insert(document: ServiceDocument, isWanted: () => boolean): Promise<'written' | Raced> {
     return new Promise((settle, fail) => {
       waiting.push({ document, isWanted, settle, fail });
-      if (waiting.length === 1) setImmediate(nextBulk);
+      if (waiting.length === 1) setImmediate(sendBulks);
     });
   }
 
-  function nextBulk(): void {
-    if (bulks >= bulksAtOnce) return;
+  function sendBulks(): void {
     for (const { isWanted, fail } of waiting) if (!isWanted()) fail(new Error(tooLate));
     waiting = waiting.filter(({ isWanted }) => isWanted());
-    if (waiting.length === 0) return;
-    const inserts = waiting.slice(0, bulkAtMost);
-    waiting = waiting.slice(bulkAtMost);
+    while (waiting.length > 0 && bulks < bulksAtOnce) {
+      sendBulk(waiting.slice(0, bulkAtMost));
+      waiting = waiting.slice(bulkAtMost);
+    }
+  }
+
+  function sendBulk(inserts: readonly Insert[]): void {
     bulks += 1;
     insertAll(inserts)
       .catch((cause: unknown) => {
@@ -70,7 +73,7 @@ export function createWriter({ client, collections, writable, databaseNow }: Wri
       })
       .finally(() => {
         bulks -= 1;
-        nextBulk();
+        sendBulks();
       });
   }
 
@@ -229,7 +232,7 @@ async function commit(session: mongo.ClientSession): Promise<void> {
  * @returns which documents of a bulk the server refused, each with its code; none where something happened to all of it
  * (no server, a broken connection), which the driver dresses as an error of the bulk
  */
-export function refusedOf(error: unknown): ReadonlyMap<number, number> {
+function refusedOf(error: unknown): ReadonlyMap<number, number> {
   if (!(error instanceof mongo.MongoBulkWriteError) || error.result.getWriteConcernError()) return new Map();
   return new Map([error.writeErrors].flat().map(({ index, code }) => [index, Number(code)]));
 }
