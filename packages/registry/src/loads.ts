@@ -11,11 +11,14 @@ const sayersAtMost = 1_000;
 
 type Told = NonNullable<ServiceLoad['told']>;
 
+/** What nobody says is left out: it is not nothing. */
+type Known = Pick<ServiceLoad, keyof LoadFigures>;
+
 type Until<Said> = Map<string, Said & { readonly until: number }>;
 
 interface Sayings {
   readonly gateways: Until<LoadFigures>;
-  readonly instances: Until<LoadFigures>;
+  readonly instances: Until<Known>;
   /** By the instance that speaks for itself; `''`: whoever speaks for the service. */
   readonly told: Until<Told>;
 }
@@ -54,8 +57,7 @@ export function createLoads(): Loads {
         const { gateway, ...figures } = report;
         keep(said.gateways, gateway, { ...figures, until: now + gatewayHoldsMs }, now);
       } else {
-        const { instanceId, inFlight = 0, p99Ms = 0, refusalsPerSecond = 0, requestsPerSecond = 0 } = report;
-        const figures = { inFlight, p99Ms, refusalsPerSecond, requestsPerSecond };
+        const { instanceId, ...figures } = report;
         keep(said.instances, instanceId, { ...figures, until: now + instanceHoldsMs }, now);
       }
     },
@@ -77,8 +79,6 @@ export function createLoads(): Loads {
     },
   };
 }
-
-const nothing: LoadFigures = { inFlight: 0, p99Ms: 0, refusalsPerSecond: 0, requestsPerSecond: 0 };
 
 function keep<Said>(sayings: Until<Said>, who: string, said: Said & { until: number }, now: number): void {
   if (!sayings.has(who) && sayings.size >= sayersAtMost) {
@@ -104,24 +104,27 @@ function loudest(told: readonly Told[]): Told | undefined {
 }
 
 /** Requests add up; the slowest says how slow it is. */
-function together(figures: readonly LoadFigures[]): LoadFigures {
-  return figures.reduce(
-    (sum, one) => ({
-      inFlight: sum.inFlight + one.inFlight,
-      p99Ms: Math.max(sum.p99Ms, one.p99Ms),
-      refusalsPerSecond: sum.refusalsPerSecond + one.refusalsPerSecond,
-      requestsPerSecond: sum.requestsPerSecond + one.requestsPerSecond,
-    }),
-    nothing,
+function together(figures: readonly Known[]): Known {
+  return figureByFigure(figures, (said, name) =>
+    name === 'p99Ms' ? Math.max(...said) : said.reduce((sum, one) => sum + one),
   );
 }
 
 /** A gateway's requests are the instances', too: they must not count twice. */
-function larger(one: LoadFigures, other: LoadFigures): LoadFigures {
-  return {
-    inFlight: Math.max(one.inFlight, other.inFlight),
-    p99Ms: Math.max(one.p99Ms, other.p99Ms),
-    refusalsPerSecond: Math.max(one.refusalsPerSecond, other.refusalsPerSecond),
-    requestsPerSecond: Math.max(one.requestsPerSecond, other.requestsPerSecond),
-  };
+function larger(one: Known, other: Known): Known {
+  return figureByFigure([one, other], (said) => Math.max(...said));
+}
+
+const figureNames = ['inFlight', 'p99Ms', 'refusalsPerSecond', 'requestsPerSecond'] as const;
+
+function figureByFigure(
+  figures: readonly Known[],
+  of: (said: readonly number[], name: keyof LoadFigures) => number,
+): Known {
+  const known: { [Name in keyof LoadFigures]?: number } = {};
+  for (const name of figureNames) {
+    const said = figures.flatMap((one) => one[name] ?? []);
+    if (said.length > 0) known[name] = of(said, name);
+  }
+  return known;
 }

@@ -6,7 +6,7 @@ import { text } from './text.ts';
 
 const count = z.number().min(0).max(1_000_000_000);
 
-const measured = {
+const loadFigures = z.strictObject({
   /** Requests under way. */
   inFlight: z.int().min(0).max(1_000_000_000),
   /** Until the head of the answer, of the last seconds: 99 of 100 took no longer. */
@@ -14,7 +14,10 @@ const measured = {
   /** For want of an instance, or since none answered in time. */
   refusalsPerSecond: count,
   requestsPerSecond: count,
-};
+});
+
+/** Where nobody says one of them. */
+const knownFigures = loadFigures.partial().shape;
 
 /** Somebody knows it, who measures elsewhere. */
 const toldLoad = z.strictObject({
@@ -29,16 +32,10 @@ const toldLoad = z.strictObject({
 });
 
 /** What a gateway measured of the requests that it sent to the service; it says so again each second. */
-const gatewayLoad = z.strictObject({ gateway: gatewayId, ...measured });
+const gatewayLoad = z.strictObject({ gateway: gatewayId, ...loadFigures.shape });
 
 /** What an instance measured itself; what it leaves out it does not know. */
-const instanceLoad = z.strictObject({
-  instanceId,
-  inFlight: measured.inFlight.optional(),
-  p99Ms: count.optional(),
-  refusalsPerSecond: count.optional(),
-  requestsPerSecond: count.optional(),
-});
+const instanceLoad = z.strictObject({ instanceId, ...knownFigures });
 
 /** The body of `POST /v1/services/{service}/load`: one of three. */
 export const loadReport = z.union([toldLoad, gatewayLoad, instanceLoad], {
@@ -47,13 +44,9 @@ export const loadReport = z.union([toldLoad, gatewayLoad, instanceLoad], {
 
 /** As it stands in a listing. Left out: nothing was said of it lately. */
 export const serviceLoad = z.strictObject({
-  /** The larger of what all gateways and of what all instances say together; so of the rates. */
-  inFlight: measured.inFlight,
-  /** The largest that any of them says. */
-  p99Ms: count,
-  refusalsPerSecond: count,
-  requestsPerSecond: count,
-  /** How many said something lately. */
+  /** The larger of what all gateways and of what all instances say together; of `p99Ms` the largest that any says. */
+  ...knownFigures,
+  /** How many of them said something lately. */
   gateways: z.int().min(0),
   told: z
     .strictObject({
@@ -69,7 +62,7 @@ export type LoadReport = z.infer<typeof loadReport>;
 export type ServiceLoad = z.infer<typeof serviceLoad>;
 
 /** What is measured of a service. */
-export type LoadFigures = Pick<ServiceLoad, 'inFlight' | 'p99Ms' | 'refusalsPerSecond' | 'requestsPerSecond'>;
+export type LoadFigures = z.infer<typeof loadFigures>;
 
 /** What a gateway measured of one service. */
 export interface MeasuredLoad extends Readonly<LoadFigures> {

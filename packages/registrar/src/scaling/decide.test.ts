@@ -121,16 +121,16 @@ test.each([
   [{ inFlight: 9, p99Ms: 101, refusalsPerSecond: 0 }, 'high'],
   [{ p99Ms: 5 }, 'unknown'],
   [undefined, 'unknown'],
-  [{ inFlight: 0, p99Ms: 0, told: { level: 'high', until: 2 } }, 'high'],
-  [{ inFlight: 0, p99Ms: 0, told: { level: 'high', until: 1 } }, 'low'],
-  [{ inFlight: 99, p99Ms: 0, told: { level: 'normal', until: 2 } }, 'high'],
+  [{ inFlight: 0, p99Ms: 0, told: { level: 'high', until: 2, by: 'ann' } }, 'high'],
+  [{ inFlight: 0, p99Ms: 0, told: { level: 'high', until: 1, by: 'ann' } }, 'low'],
+  [{ inFlight: 99, p99Ms: 0, told: { level: 'normal', until: 2, by: 'ann' } }, 'high'],
 ] as const)('%j of two instances is %s', (measured, expected) => {
   expect(judgeLoad(measured, { inFlight: 10, p99Ms: 100 }, 2, 1).pressure).toBe(expected);
 });
 
 test('where no bound is set, only what is told counts', () => {
   expect(judgeLoad(undefined, undefined, 1, 1).pressure).toBe('low');
-  expect(judgeLoad({ told: { level: 'high', until: 2 } }, undefined, 1, 1).pressure).toBe('high');
+  expect(judgeLoad({ told: { level: 'high', until: 2, by: 'ann' } }, undefined, 1, 1).pressure).toBe('high');
 });
 
 test('of several registries requests add up, the slowest counts, and any that was told', () => {
@@ -139,7 +139,7 @@ test('of several registries requests add up, the slowest counts, and any that wa
     sumLoads([
       { inFlight: 2, p99Ms: 7 },
       undefined,
-      { inFlight: 3, p99Ms: 5, told: { level: 'high', until: 9 } },
+      { inFlight: 3, p99Ms: 5, told: { level: 'high', until: 9, by: 'ann' } },
     ]),
   ).toMatchObject({ inFlight: 5, p99Ms: 7, told: { level: 'high' } });
 });

@@ -1,17 +1,10 @@
 // Whether a service has more to do than its instances should: rules only. Numbers go in, a word comes out.
-import type { ServicePolicy } from '@reg/schema';
+import type { ServiceLoad, ServicePolicy } from '@reg/schema';
 
 export type Pressure = 'high' | 'normal' | 'low' | 'unknown';
 
-/** As the registry shows it: summed over what gateways and instances reported lately. */
-export interface ServiceLoad {
-  readonly inFlight?: number | undefined;
-  readonly p99Ms?: number | undefined;
-  readonly refusalsPerSecond?: number | undefined;
-  readonly told?:
-    | { readonly level: 'high' | 'normal'; readonly until: number; readonly by?: string }
-    | undefined;
-}
+/** What of it is looked at. */
+export type Load = Omit<ServiceLoad, 'requestsPerSecond' | 'gateways'>;
 
 export interface Judged {
   readonly pressure: Pressure;
@@ -29,14 +22,13 @@ const lowShare = 0.5;
  * @param instances that get requests
  */
 export function judgeLoad(
-  load: ServiceLoad | undefined,
+  load: Load | undefined,
   bounds: Bounds | undefined,
   instances: number,
   now: number,
 ): Judged {
   const { told } = load ?? {};
-  if (told?.level === 'high' && told.until > now)
-    return { pressure: 'high', because: `${told.by ?? 'somebody'} says so` };
+  if (told?.level === 'high' && told.until > now) return { pressure: 'high', because: `${told.by} says so` };
   const measures = Object.entries(bounds ?? {}).flatMap(([name, bound]) => {
     const value = measureOf(name as keyof Bounds, load, instances);
     return bound === undefined ? [] : [{ name: names[name as keyof Bounds], value, bound }];
@@ -61,7 +53,7 @@ const names = {
   refusalsPerSecond: 'refusals a second',
 } as const satisfies Record<keyof Bounds, string>;
 
-function measureOf(name: keyof Bounds, load: ServiceLoad | undefined, instances: number): number | undefined {
+function measureOf(name: keyof Bounds, load: Load | undefined, instances: number): number | undefined {
   if (name !== 'inFlight') return load?.[name];
   return load?.inFlight === undefined ? undefined : load.inFlight / Math.max(1, instances);
 }
@@ -71,7 +63,7 @@ function round(value: number | undefined): number {
 }
 
 /** What several registries know apart: requests add up, the slowest counts, and any that was told. */
-export function sumLoads(loads: readonly (ServiceLoad | undefined)[]): ServiceLoad | undefined {
+export function sumLoads(loads: readonly (Load | undefined)[]): Load | undefined {
   const given = loads.filter((one) => one !== undefined);
   if (given.length === 0) return undefined;
   const sum = (name: 'inFlight' | 'refusalsPerSecond') =>

@@ -11,7 +11,7 @@ import type { RegistryCaller } from '../registry-access.ts';
 import type { ServiceWatch } from '../service-watch.ts';
 import type { Listing } from '../sources/registry.ts';
 import { beginScaling, type Counted, decideScaling, type ScalingMemory, type ScalingStep } from './decide.ts';
-import { type Judged, judgeLoad, type ServiceLoad, sumLoads } from './judge-load.ts';
+import { type Judged, judgeLoad, type Load, sumLoads } from './judge-load.ts';
 import { type Pending, stillPending, withName, withoutLast } from './pending.ts';
 import { commandStarter } from './starters/command.ts';
 import type { Starter, StarterContext } from './starters/starter.ts';
@@ -97,7 +97,7 @@ export function createScaler(parts: Parts): Scaler {
     return owners.length === 0 || (owners.includes(owner) && owners.every((other) => other >= owner));
   }
 
-  async function loadOf(service: string): Promise<ServiceLoad | undefined> {
+  async function loadOf(service: string): Promise<Load | undefined> {
     if (!listing.services.has(service)) return undefined;
     const replies = await caller.askEach('getService', { parameters: { service } }).catch(() => []);
     return sumLoads(replies.map(({ load }) => load));
