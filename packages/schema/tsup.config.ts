@@ -9,6 +9,7 @@ export default defineConfig({
     'src/position.ts',
     'src/address.ts',
     'src/networks.ts',
+    'src/defaults.ts',
     'src/duration.ts',
     'src/shapes.ts',
   ],

@@ -1,6 +1,7 @@
 // One run of an instance, from its first registration to its last word.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceIdOf } from '@reg/schema/address';
+import { defaultLeaseMs } from '@reg/schema/defaults';
 import { isRegError, type ProblemCode, type RegError, regError } from '@reg/schema/problem';
 import type { RegisterReply, Registration } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
@@ -20,9 +21,6 @@ import type {
 import type { HeldLease, Tell } from './renewals.ts';
 import { createBearer } from './token.ts';
 import { createTransport } from './transport.ts';
-
-/** What a registration without `lease` gets; said out loud, so that both sides count alike. */
-const defaultLeaseMs = 10_000;
 
 /** A gateway that has not applied the drain by then is not waited for. */
 const drainWaitMs = 1_000;
@@ -79,7 +77,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   const addresses = registryAddresses(registry);
   const bearer = createBearer(token);
   const transport = createTransport(addresses, bearer);
-  const lease = given.lease ?? { ttlMs: defaultLeaseMs };
+  const lease = given.lease ?? { ttlMs: defaultLeaseMs }; // said out loud, so that both sides count alike
   // Without a lease there is nothing to renew, but asking shows whether the registry still knows us.
   const leaseMs = lease === 'none' ? defaultLeaseMs : lease.ttlMs;
   // What is no lease is the registry's to refuse: it needs the time to answer.

@@ -1,4 +1,5 @@
 // What this process knows of all services: a snapshot, brought up to date by changes. No network here.
+import { defaultLeaseMs } from '@reg/schema/defaults';
 import type { Position } from '@reg/schema/position';
 import type {
   AuthorizedRoles,
@@ -67,9 +68,6 @@ export interface View {
   /** Ordered by instance id; the same array as long as nothing changed. */
   instancesOf(name: string, now: number): readonly DiscoveredInstance[];
 }
-
-/** For an instance without a lease: as long as one with the usual lease. */
-const defaultLeaseMs = 10_000;
 
 const none: readonly DiscoveredInstance[] = [];
 

@@ -1,5 +1,6 @@
 export { canonicalPath } from './canonical-path.ts';
 export { type ChangeLog, createChangeLog } from './change-log.ts';
+export { checkReplaced } from './check-replaced.ts';
 export { type Clock, createSystemClock } from './clock.ts';
 export { checkReserved, claimNames, differingFields, type PathGrant } from './conflict.ts';
 export {

@@ -3,9 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { type ChangeSet, type Position, regError } from '@reg/schema';
 import { createChangeLog } from './change-log.ts';
+import { checkReplaced } from './check-replaced.ts';
 import { type Clock, createSystemClock } from './clock.ts';
 import { createHistory } from './history.ts';
-import { type InstanceKey, instanceNameOf, type Store } from './store.ts';
+import type { Store } from './store.ts';
 import { createView } from './view.ts';
 
 export interface MemoryStoreOptions {
@@ -31,22 +32,13 @@ export function createMemoryStore({
     if (closed) throw regError('store_unavailable', 'the store is closed');
   }
 
-  function checkReplaced(replaces: ReadonlyMap<InstanceKey, number>): void {
-    for (const [key, generation] of replaces) {
-      const held = view.leases.get(key)?.generation ?? 0;
-      if (held === generation) continue;
-      const { service, id } = instanceNameOf(key);
-      throw regError('generation_superseded', `instance ${id} of ${service} moved on to generation ${held}`);
-    }
-  }
-
   return {
     kind: 'memory',
     view,
     nextRevision,
     async write(changes, replaces, now, origin) {
       checkOpen();
-      checkReplaced(replaces);
+      checkReplaced(view, replaces);
       const changeSet: ChangeSet = { revision: nextRevision(now), at: now, changes: [...changes] };
       view.apply(changeSet, now);
       history.append(changeSet, origin);

@@ -3,6 +3,7 @@ export type { Catalog } from './catalog.ts';
 export { type Change, type ChangeSet, change, changeSet, revision } from './change.ts';
 export { type Body, contract, type Query, type Reply } from './contract.ts';
 export { formatCursor, type HistoryCursor, parseCursor } from './cursor.ts';
+export { defaultLeaseMs, policyDefaults } from './defaults.ts';
 export { parseDurationMs } from './duration.ts';
 export { type Endpoint, endpoint, endpointTypes } from './endpoint.ts';
 export type {
@@ -31,7 +32,7 @@ export {
   notesAtOnce,
 } from './history.ts';
 export { type Instance, instance, instanceState, type ListedInstance, listedInstance } from './instance.ts';
-export { defaultLeaseMs, generation, type LeaseSetting, type LoopLoad, leaseSetting } from './lease.ts';
+export { generation, type LeaseSetting, type LoopLoad, leaseSetting } from './lease.ts';
 export {
   type LoadFigures,
   type LoadReport,
@@ -50,7 +51,7 @@ export {
   operations,
   possibleCodes,
 } from './operations.ts';
-export { type Check, check, policyDefaults, type ServicePolicy, servicePolicy } from './policy.ts';
+export { type Check, check, type ServicePolicy, servicePolicy } from './policy.ts';
 export { formatPosition, type Position, parsePosition } from './position.ts';
 export {
   type FieldFault,

@@ -1,9 +1,6 @@
 // The right to be listed until a moment unless renewed.
 import * as z from 'zod';
 
-/** What a registration over HTTP and by the client gets when it names no lease. */
-export const defaultLeaseMs = 10_000;
-
 export const leaseSetting = z.union(
   [
     z.strictObject({

@@ -1,6 +1,7 @@
 // What holds for a service beside its definition: how it is checked, what answers for it while it fails, how
-// many of it there are, how long it may take. Everything has a default; `policyDefaults` has them in one place.
+// many of it there are, how long it may take. Everything has a default (defaults.ts).
 import * as z from 'zod';
+import { policyDefaults } from './defaults.ts';
 import { serviceName } from './names.ts';
 import { text } from './text.ts';
 
@@ -135,24 +136,6 @@ export const servicePolicy = z.strictObject({
   scaling: scaling.optional(),
   timeouts: timeouts.optional(),
 });
-
-/** What holds where a policy says nothing. */
-export const policyDefaults = {
-  checking: { intervalMs: 10_000, timeoutMs: 2_000, failures: 3, passes: 2, unregisterAfterMs: 60_000 },
-  http: { method: 'GET', path: '/health' },
-  fallback: { methods: ['GET', 'HEAD'], maxAgeMs: 300_000, status: 200, contentType: 'application/json' },
-  scaling: {
-    min: 1,
-    max: 10,
-    highForMs: 10_000,
-    lowForMs: 60_000,
-    coolDownUpMs: 30_000,
-    coolDownDownMs: 60_000,
-    pendingMs: 300_000,
-  },
-  /** Of a gateway whose options say nothing else. */
-  timeouts: { connectMs: 1_000, firstByteMs: 30_000, idleMs: 60_000 },
-} as const;
 
 export type Check = z.infer<typeof check>;
 export type ServicePolicy = z.infer<typeof servicePolicy>;

@@ -4,12 +4,11 @@ import { randomBytes } from 'node:crypto';
 import {
   type Clock,
   canonicalPath,
+  checkReplaced,
   createChangeLog,
   createHistory,
   createSystemClock,
   createView,
-  type InstanceKey,
-  instanceNameOf,
   type Origin,
   type Store,
 } from '@reg/registry';
@@ -260,15 +259,6 @@ async function openStore(
 
   const nextWrite = () => `${self}-${++writeCount}`;
 
-  function checkReplaced(replaces: ReadonlyMap<InstanceKey, number>): void {
-    for (const [key, generation] of replaces) {
-      const held = view.leases.get(key)?.generation ?? 0;
-      if (held === generation) continue;
-      const { service, id } = instanceNameOf(key);
-      throw regError('generation_superseded', `instance ${id} of ${service} moved on to generation ${held}`);
-    }
-  }
-
   async function carryOut(
     operations: readonly Operation[],
     name: WriteName,
@@ -326,7 +316,7 @@ async function openStore(
     nextRevision: () => view.position.revision + 1,
     async write(changes, replaces, now, origin = {}) {
       if (closed) throw regError('store_unavailable', 'the store is closed');
-      checkReplaced(replaces);
+      checkReplaced(view, replaces);
       const former = definitions.underWay(changes);
       if (former) return former;
       const name = { write: nextWrite(), at: now, ...origin };
