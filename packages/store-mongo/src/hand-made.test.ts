@@ -233,6 +233,55 @@ test.for(serverKinds)(
   },
 );
 
+// Story: it was written down while the service that gave way still held the path there, and so never was.
+test.for(serverKinds)(
+  'who takes the path of a service without instances by hand has it in the database, too (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { registry, services, definitions, listed } = world;
+    const name = { service: 'tickets', id: 'one' };
+    await registry.register(name, {
+      url: '/tickets',
+      endpoints: [{ type: 'http', url: 'http://127.0.0.1:3001' }],
+      authorizedRoles: [],
+    });
+    const fallback = { use: [{ kind: 'static' as const, body: '[]' }] };
+    await registry.setPolicy('tickets', { fallback }); // so that it stays without instances
+    await registry.unregister(name, { force: true });
+    expect(listed()).toMatchObject([{ name: 'tickets', addresses: [] }]);
+    await services.insertOne(plain('orders', 3002, { url: '/tickets' }));
+    await eventually(listed, ([first]) => first?.name === 'orders');
+    await eventually(
+      () => definitions.find().toArray(),
+      (all) => all.length === 1 && all[0]?._id.toString() === 'orders',
+    );
+  },
+);
+
+// Story: both were written down at once, and the second one was refused while the first still held the path.
+test.for(serverKinds)(
+  'two that move by hand right after each other, one to where the other was, are both written down (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { services, definitions } = world;
+    await services.insertMany([plain('one', 3001), plain('other', 3002)]);
+    const paths = async () =>
+      Object.fromEntries((await definitions.find().toArray()).map(({ _id, path }) => [_id, path]));
+    await eventually(paths, ({ one, other }) => one === '/one' && other === '/other');
+    const rounds = count({ reduced: 5, whole: 100 });
+    for (let round = 0, left = '/one'; round < rounds; round++) {
+      const moved = `/moved-${round}`;
+      await services.bulkWrite([
+        { updateOne: { filter: { name: 'one' }, update: { $set: { url: moved } } } },
+        { updateOne: { filter: { name: 'other' }, update: { $set: { url: left } } } },
+      ]);
+      const expected = left;
+      await eventually(paths, ({ one, other }) => one === moved && other === expected);
+      left = moved;
+    }
+  },
+);
+
 test.for(serverKinds)('what people made is there after a restart (%s)', async (server) => {
   await using world = await openWorld(server);
   await world.services.insertOne(plain('tickets', 3001));

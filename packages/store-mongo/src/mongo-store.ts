@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Clock,
-  canonicalPath,
   checkReplaced,
   createChangeLog,
   createHistory,
@@ -12,14 +11,14 @@ import {
   type Origin,
   type Store,
 } from '@reg/registry';
-import { type ChangeSet, regError, type ServiceDefinition, slug } from '@reg/schema';
+import { type ChangeSet, regError } from '@reg/schema';
 import { type Connected, connect } from './connect.ts';
 import type { Database, Step } from './database.ts';
 import { createDefinitionsUnderWay } from './definitions-under-way.ts';
 import { collectionsOf, type DocumentId } from './documents.ts';
 import { errorText } from './error-text.ts';
+import { createHealer } from './healer.ts';
 import { idText } from './instance-document.ts';
-import { healing, type Meaning } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 import { startKeptHistory } from './kept-history.ts';
 import { startLeases } from './leases.ts';
@@ -130,6 +129,18 @@ async function openStore(
       ? openReplicaSet({ connection, db, collections, writer, clock, log: say })
       : openStandalone({ connection, db, collections, writer, clock, databaseNow, log: say });
 
+  const nextWrite = () => `${self}-${++writeCount}`;
+  const healer = createHealer({
+    database,
+    mirror,
+    view,
+    nextWrite,
+    now: () => clock.now(),
+    onFault: (cause) => {
+      if (!closed) say(`what a hand edit means could not be written down: ${errorText(cause)}`);
+    },
+  });
+
   /** Everything at one moment, and then whatever comes after that moment. */
   async function load(): Promise<void> {
     const { epoch, revision, ...everything } = await database.load();
@@ -142,7 +153,7 @@ async function openStore(
     const untold = [...ownWrites.values()]; // or told from here on
     unseen = undefined;
     database.follow({ onStep, onLost, onBroken, onMended });
-    await heal({ undefinedServices, leftDefinitions });
+    await healer.heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
     await keptHistory.load();
@@ -212,7 +223,7 @@ async function openStore(
       ownWrites.get(write)?.('raced');
       void undo(id, write);
     }
-    void heal(meaning);
+    void healer.heal(meaning);
   }
 
   /** Everybody does so who sees it; once is enough. */
@@ -223,41 +234,6 @@ async function openStore(
       if (!closed) say(`a document that lost its race stays: ${errorText(error)}`);
     }
   }
-
-  /** What a hand edit left unsaid is written down, by whichever registry is first. */
-  async function heal({
-    undefinedServices,
-    leftDefinitions,
-  }: Pick<Meaning, 'undefinedServices' | 'leftDefinitions'>) {
-    try {
-      for (const definition of undefinedServices) await writeDown(definition);
-      for (const _id of leftDefinitions) {
-        const write = mirror.definitionWrite(_id);
-        if (write !== undefined) await database.mend({ kind: 'delete-definition', name: _id, before: write });
-      }
-    } catch (error) {
-      if (!closed) say(`what a hand edit means could not be written down: ${errorText(error)}`);
-    }
-  }
-
-  function writeDown({ name, ...rest }: ServiceDefinition): Promise<void> {
-    const document = {
-      _id: name,
-      ...rest,
-      path: canonicalPath(rest.url),
-      slug: slug(name),
-      write: `${healing}${nextWrite()}`,
-      at: clock.now(),
-    };
-    const before = mirror.definitionWrite(name);
-    return database.mend(
-      before === undefined
-        ? { kind: 'insert-definition', document }
-        : { kind: 'replace-definition', before, document },
-    );
-  }
-
-  const nextWrite = () => `${self}-${++writeCount}`;
 
   async function carryOut(
     operations: readonly Operation[],
