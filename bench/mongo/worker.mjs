@@ -143,10 +143,10 @@ const tasks = {
       lanes,
       () => performance.now() > until,
       async (index) => {
-        const { url: path, endpoints, authorizedRoles, ...reg } = registrationOf(first + index);
-        const document = { name: serviceOf(index), url: path, endpoints, authorizedRoles, reg };
-        const filter = { _id: addressOf(first + index) };
-        await services.updateOne(filter, { $set: document }, { upsert: true });
+        const number = first + index;
+        const { url, endpoints, authorizedRoles, ...reg } = registrationOf(number);
+        const document = { name: serviceOf(number), url, endpoints, authorizedRoles, reg };
+        await services.updateOne({ _id: addressOf(number) }, { $set: document }, { upsert: true });
       },
     );
     return { count, perSecond: (count * 1_000) / (performance.now() - began) };

@@ -71,7 +71,7 @@ test('requests in flight, their p99 and how many a second are shown while they c
   await runReg(stack.registry, 'load', 'tickets', 'high', '--for', '1h', '--by', 'ann');
   await eventually(
     () => shown(stack.registry, 'tickets'),
-    (one) => !one?.inFlight && !one?.requestsPerSecond,
+    (one) => one !== undefined && one.inFlight === undefined && one.requestsPerSecond === undefined,
     { withinMs: 20_000 },
   );
   expect(await shown(stack.registry, 'tickets')).toMatchObject({ told: { level: 'high', by: 'ann' } });

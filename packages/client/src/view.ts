@@ -136,6 +136,7 @@ function keepStale(
   const known = fresh.get(definition.name);
   const kept = new Map(known?.instances);
   for (const [id, { instance, staleUntil }] of instances) {
+    // Without a lease: as long as one with the usual lease.
     const leaseMs = instance.lease === 'none' ? defaultLeaseMs : instance.lease.ttlMs;
     const until = staleUntil ?? now + leaseMs;
     if (!kept.has(id) && until > now) kept.set(id, { instance, staleUntil: until });

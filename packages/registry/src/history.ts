@@ -44,6 +44,11 @@ export function placedEntry(entry: HistoryEntry, index: number): PlacedEntry {
   return { revision: entry.revision, index, entry };
 }
 
+/** No two entries of one epoch have the same. */
+export function placeOf({ revision, index }: Pick<PlacedEntry, 'revision' | 'index'>): string {
+  return `${revision}.${index}`;
+}
+
 /** What a store promises of its history. */
 export interface HistoryReader {
   /** Oldest first. @throws `compacted`: `after` is of another epoch, or what came next is not kept any more */
@@ -214,8 +219,6 @@ function createRing(capacity: number): Ring {
     },
   };
 }
-
-const placeOf = ({ revision, index }: PlacedEntry) => `${revision}.${index}`;
 
 function inOrder(one: PlacedEntry, other: PlacedEntry): number {
   return one.revision - other.revision || one.index - other.index;

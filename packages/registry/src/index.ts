@@ -12,6 +12,7 @@ export {
   type Origin,
   type PlacedEntry,
   placedEntry,
+  placeOf,
 } from './history.ts';
 export { buryLease, goneBy, type Lease, leaseOf, type RunName } from './lease.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';

@@ -138,6 +138,10 @@ const mixed = Schema.Types.Mixed;
 const dayS = 86_400;
 const mebibyte = 1024 * 1024;
 
+function cappedEntries(capped: { size: number; max: number }) {
+  return new Schema({ last: Number }, { ...options, capped }).index({ last: 1 });
+}
+
 export const schemas = {
   services: new Schema(
     { _id: mixed, name: String, url: String, endpoints: mixed, authorizedRoles: mixed },
@@ -159,12 +163,8 @@ export const schemas = {
     { expireAfterSeconds: 3_600 },
   ),
   // The oldest go by themselves; notes apart, so that they push out no change.
-  history: new Schema({ last: Number }, { ...options, capped: { size: 32 * mebibyte, max: 20_000 } }).index({
-    last: 1,
-  }),
-  notes: new Schema({ last: Number }, { ...options, capped: { size: 16 * mebibyte, max: 10_000 } }).index({
-    last: 1,
-  }),
+  history: cappedEntries({ size: 32 * mebibyte, max: 20_000 }),
+  notes: cappedEntries({ size: 16 * mebibyte, max: 10_000 }),
   state: new Schema({ _id: String }, options),
 };
 

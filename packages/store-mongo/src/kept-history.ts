@@ -5,7 +5,7 @@
 //
 // Entries are written down together, one document for all that is due: a document for each cost the database more
 // than the registrations that they tell of.
-import { type Clock, type History, type PlacedEntry, placedEntry, type View } from '@reg/registry';
+import { type Clock, type History, type PlacedEntry, placedEntry, placeOf, type View } from '@reg/registry';
 import type { mongo } from 'mongoose';
 import type { Collections, HistoryDocument, HistoryDocumentEntry } from './documents.ts';
 import { errorText } from './error-text.ts';
@@ -146,7 +146,7 @@ async function writeDown(
   const there = await placesWritten(collection, epoch, others);
   const entries = due.map(({ entry }) => entry).filter((entry) => !there.has(placeOf(entry)));
   if (entries.length === 0) return;
-  const last = entries.reduce((latest, { revision }) => Math.max(latest, revision), 0);
+  const last = Math.max(...entries.map(({ revision }) => revision));
   await collection.insertOne({ epoch, last, entries });
 }
 
@@ -158,19 +158,13 @@ async function placesWritten(
 ): Promise<ReadonlySet<string>> {
   const places = new Set<string>();
   if (waiting.length === 0) return places;
-  const first = waiting.reduce(
-    (least, { entry }) => Math.min(least, entry.revision),
-    Number.POSITIVE_INFINITY,
-  );
+  const first = Math.min(...waiting.map(({ entry }) => entry.revision));
   const projection = { 'entries.revision': 1, 'entries.index': 1 } as const;
   for await (const { entries } of collection.find({ epoch, last: { $gte: first } }, { projection })) {
     for (const entry of entries) places.add(placeOf(entry));
   }
   return places;
 }
-
-const placeOf = ({ revision, index }: Pick<HistoryDocumentEntry, 'revision' | 'index'>) =>
-  `${revision}.${index}`;
 
 /** So many, and what else was written down with the oldest of them. */
 async function readNewest(
