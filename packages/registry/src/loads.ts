@@ -1,6 +1,15 @@
 // What was said of late of how loaded each service is: in memory, for as long as it holds. Nothing here decides
 // what is high.
-import { type LoadFigures, type LoadReport, regError, type ServiceLoad } from '@reg/schema';
+import {
+  type KnownFigures,
+  type LoadFigures,
+  type LoadReport,
+  largerFigures,
+  loudest,
+  regError,
+  type ServiceLoad,
+  sumFigures,
+} from '@reg/schema';
 
 /** Gateways say so each second. */
 const gatewayHoldsMs = 5_000;
@@ -11,14 +20,11 @@ const sayersAtMost = 1_000;
 
 type Told = NonNullable<ServiceLoad['told']>;
 
-/** What nobody says is left out: it is not nothing. */
-type Known = Pick<ServiceLoad, keyof LoadFigures>;
-
 type Until<Said> = Map<string, Said & { readonly until: number }>;
 
 interface Sayings {
   readonly gateways: Until<LoadFigures>;
-  readonly instances: Until<Known>;
+  readonly instances: Until<KnownFigures>;
   /** By the instance that speaks for itself; `''`: whoever speaks for the service. */
   readonly told: Until<Told>;
 }
@@ -68,7 +74,8 @@ export function createLoads(): Loads {
       const instances = lasting(said.instances, now);
       const told = loudest(lasting(said.told, now));
       if (gateways.length + instances.length === 0 && !told) return undefined;
-      const figures = larger(together(gateways), together(instances));
+      // A gateway's requests are the instances', too: they must not count twice.
+      const figures = largerFigures(sumFigures(gateways), sumFigures(instances));
       return { ...figures, gateways: gateways.length, ...(told && { told }) };
     },
     sweep(now) {
@@ -95,36 +102,4 @@ function forgetPast<Said>(sayings: Until<Said>, now: number): void {
 
 function lasting<Said>(sayings: Until<Said>, now: number): (Said & { readonly until: number })[] {
   return [...sayings.values()].filter(({ until }) => until > now);
-}
-
-/** Who says `high` is believed as long as it holds; of several, the one whose word holds longest. */
-function loudest(told: readonly Told[]): Told | undefined {
-  const high = told.filter(({ level }) => level === 'high');
-  return (high.length > 0 ? high : told).toSorted((one, other) => other.until - one.until)[0];
-}
-
-/** Requests add up; the slowest says how slow it is. */
-function together(figures: readonly Known[]): Known {
-  return figureByFigure(figures, (said, name) =>
-    name === 'p99Ms' ? Math.max(...said) : said.reduce((sum, one) => sum + one),
-  );
-}
-
-/** A gateway's requests are the instances', too: they must not count twice. */
-function larger(one: Known, other: Known): Known {
-  return figureByFigure([one, other], (said) => Math.max(...said));
-}
-
-const figureNames = ['inFlight', 'p99Ms', 'refusalsPerSecond', 'requestsPerSecond'] as const;
-
-function figureByFigure(
-  figures: readonly Known[],
-  of: (said: readonly number[], name: keyof LoadFigures) => number,
-): Known {
-  const known: { [Name in keyof LoadFigures]?: number } = {};
-  for (const name of figureNames) {
-    const said = figures.flatMap((one) => one[name] ?? []);
-    if (said.length > 0) known[name] = of(said, name);
-  }
-  return known;
 }

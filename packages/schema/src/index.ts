@@ -104,4 +104,5 @@ export {
   serviceListing,
   snapshot,
 } from './snapshot.ts';
+export { type KnownFigures, largerFigures, loudest, sumFigures } from './sum-loads.ts';
 export { text } from './text.ts';

@@ -1,5 +1,5 @@
 // Whether a service has more to do than its instances should: rules only. Numbers go in, a word comes out.
-import type { ServiceLoad, ServicePolicy } from '@reg/schema';
+import { loudest, type ServiceLoad, type ServicePolicy, sumFigures } from '@reg/schema';
 
 export type Pressure = 'high' | 'normal' | 'low' | 'unknown';
 
@@ -66,16 +66,6 @@ function round(value: number | undefined): number {
 export function sumLoads(loads: readonly (Load | undefined)[]): Load | undefined {
   const given = loads.filter((one) => one !== undefined);
   if (given.length === 0) return undefined;
-  const sum = (name: 'inFlight' | 'refusalsPerSecond') =>
-    given.some((one) => one[name] !== undefined)
-      ? given.reduce((total, one) => total + (one[name] ?? 0), 0)
-      : undefined;
-  const slowest = given.flatMap(({ p99Ms }) => p99Ms ?? []);
-  const told = given.flatMap((one) => one.told ?? []).sort((one, other) => other.until - one.until);
-  return {
-    inFlight: sum('inFlight'),
-    refusalsPerSecond: sum('refusalsPerSecond'),
-    p99Ms: slowest.length > 0 ? Math.max(...slowest) : undefined,
-    told: told.find(({ level }) => level === 'high') ?? told[0],
-  };
+  const told = loudest(given.flatMap((one) => one.told ?? []));
+  return { ...sumFigures(given), ...(told && { told }) };
 }
