@@ -3,6 +3,7 @@ import {
   type AuthorizedRoles,
   canonicalAddress,
   type Endpoint,
+  hostnameOf,
   regError,
   type ServiceDefinition,
   slug,
@@ -93,7 +94,7 @@ export function claimNames(view: View, { name, url }: ServiceDefinition): string
 /** Names pass: what they stand for may change, so the gateway looks when it connects. @throws `invalid_request` */
 export function checkNetworks(endpoints: readonly Endpoint[], allowed: readonly Network[]): void {
   const errors = endpoints.flatMap(({ url }, index) => {
-    const refusal = hostRefusal(new URL(url).hostname, allowed);
+    const refusal = hostRefusal(hostnameOf(url), allowed);
     return refusal === undefined ? [] : [{ field: `endpoints.${index}.url`, message: refusal }];
   });
   const [first] = errors;

@@ -1,10 +1,21 @@
 import { expect, test } from 'vitest';
-import { canonicalAddress, instanceIdOf } from './address.ts';
+import { canonicalAddress, hostnameOf, instanceIdOf } from './address.ts';
 
 test('two spellings of one address are one address', () => {
   for (const spelling of ['http://host:80/a/', 'HTTP://HOST/a', 'http://host/a']) {
     expect(canonicalAddress(spelling)).toBe('http://host/a');
   }
+});
+
+test('an address is read the same however many others were read meanwhile', () => {
+  const url = 'http://[::1]:3001/a/';
+  for (let round = 0; round < 2; round++) {
+    for (let port = 1; port <= 1_500; port++)
+      expect(hostnameOf(`HTTP://Host-${port}:${port}`)).toBe(`host-${port}`);
+    expect(canonicalAddress(url)).toBe('http://[::1]:3001/a');
+    expect(hostnameOf(url)).toBe('[::1]');
+  }
+  expect(() => canonicalAddress('no url')).toThrow(TypeError);
 });
 
 test.each([

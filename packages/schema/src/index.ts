@@ -1,4 +1,4 @@
-export { canonicalAddress, instanceIdOf } from './address.ts';
+export { canonicalAddress, hostnameOf, instanceIdOf } from './address.ts';
 export type { Catalog } from './catalog.ts';
 export { type Change, type ChangeSet, change, changeSet, revision } from './change.ts';
 export { type Body, contract, type Query, type Reply } from './contract.ts';

@@ -3,7 +3,8 @@
 // gone, it says so once and ends.
 import type { Origin } from '@reg/registry';
 import type { Note } from '@reg/schema';
-import type { mongo } from 'mongoose';
+import { mongo } from 'mongoose';
+import { type ChangeCursor, openChangeCursor } from './change-cursor.ts';
 import type { Step } from './database.ts';
 import type {
   DefinitionDocument,
@@ -15,6 +16,7 @@ import type {
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
 import { createSilenceLimit } from './silence-limit.ts';
+import { type OwnDocument, readEvent, type StreamEvent } from './stream-event.ts';
 
 interface FeedStep extends Step {
   /** Whose barrier moved, if it is one. */
@@ -22,9 +24,11 @@ interface FeedStep extends Step {
 }
 
 export interface FeedOptions {
+  readonly client: mongo.MongoClient;
   readonly db: mongo.Db;
   /** Steps after this moment of the cluster. */
   readonly after: mongo.Timestamp;
+  readonly ownDocument: OwnDocument;
   readonly onStep: (step: FeedStep) => void;
   /** It does not go on where it broke: what it did not tell is lost to it. */
   readonly onLost: (cause: unknown) => void;
@@ -51,29 +55,36 @@ const reopenMs = 200;
  */
 const historyLost = new Set([280, 286, 10_334]);
 
-const pipeline = [
-  {
-    $match: {
-      $or: [
-        { 'ns.coll': { $in: ['services', 'definitions'] } },
-        {
-          'ns.coll': { $in: ['tombstones', 'writes'] },
-          operationType: { $in: ['insert', 'update', 'replace'] },
-        },
-        { 'ns.coll': 'state', 'documentKey._id': 'barrier' },
-        { operationType: { $in: ['drop', 'rename', 'dropDatabase', 'invalidate'] } },
-      ],
+const cursorNotFound = 43;
+
+const followedEvents = {
+  $or: [
+    { 'ns.coll': { $in: ['services', 'definitions'] } },
+    {
+      'ns.coll': { $in: ['tombstones', 'writes'] },
+      operationType: { $in: ['insert', 'update', 'replace'] },
     },
-  },
-];
+    { 'ns.coll': 'state', 'documentKey._id': 'barrier' },
+    { operationType: { $in: ['drop', 'rename', 'dropDatabase', 'invalidate'] } },
+  ],
+};
 
-type StreamEvent = mongo.ChangeStreamDocument<mongo.Document>;
-
-export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }: FeedOptions): ChangeFeed {
+export function openChangeFeed({
+  client,
+  db,
+  after,
+  ownDocument,
+  onStep,
+  onLost,
+  onBroken,
+  onMended,
+}: FeedOptions): ChangeFeed {
   let pending: { step: StreamEvent[]; transaction: string } | undefined;
-  let stream: mongo.ChangeStream | undefined;
+  let cursor: Promise<ChangeCursor> | undefined;
   let resumeAfter: unknown;
   let broken = false;
+  /** It is opened anew; nobody is told, unless that breaks too. */
+  let isRetried = false;
   let closed = false;
   const silence = createSilenceLimit('the database says nothing');
 
@@ -100,38 +111,39 @@ export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }
     }
     if (pending) pending.step.push(event);
     else pending = { step: [event], transaction };
-    if (collectionOf(event) === 'writes') flush();
+    if (event.ns?.coll === 'writes') flush();
   }
 
   async function follow(): Promise<void> {
-    await db.command({ ping: 1 }); // waits for a primary
-    const opened = db.watch(pipeline, {
-      fullDocument: 'whenAvailable',
-      maxAwaitTimeMS,
-      ...(resumeAfter === undefined ? { startAtOperationTime: after } : { resumeAfter }),
-    });
-    stream = opened;
-    let limitMs = opensWithinMs;
+    await silence.within(answersWithinMs, db.command({ ping: 1 })); // waits for a primary
+    const start = resumeAfter === undefined ? { startAtOperationTime: after } : { resumeAfter };
+    cursor = openChangeCursor({ client, db, match: followedEvents, start, maxAwaitTimeMS });
+    const opened = await silence.within(opensWithinMs, cursor);
     while (!closed) {
-      const event = await silence.within(limitMs, opened.tryNext());
-      limitMs = answersWithinMs;
+      const { events, resumeToken } = await silence.within(answersWithinMs, opened.next());
       if (broken) onMended();
       broken = false;
-      if (event && isLoss(event)) throw new HistoryGone(`the database saw ${event.operationType}`);
-      if (event && lacksDocument(event))
-        throw new HistoryGone('what a document was then is not kept any more');
+      isRetried = false;
+      for (const bytes of events) {
+        const event = readEvent(bytes, ownDocument);
+        if (losses.has(event.operationType)) throw new HistoryGone(`the database saw ${event.operationType}`);
+        if (lacksDocument(event)) throw new HistoryGone('what a document was then is not kept any more');
+        take(event);
+      }
       // Somebody's own transaction has no last document of ours: it is whole when nothing more is there.
-      if (event) take(event as StreamEvent);
-      else flush();
+      if (events.length === 0) flush();
       // Also where nothing came that we follow: what is long past may be gone from the server's history.
-      resumeAfter = opened.resumeToken ?? resumeAfter;
+      resumeAfter = resumeToken;
     }
   }
 
-  /** Not waited for: it may be told to a server that is away. */
+  /** Also where it is opened too late. */
   function leave(): void {
-    stream?.close().catch(() => {}); // the server ends it by itself then
-    stream = undefined;
+    cursor?.then(
+      (opened) => opened.close(),
+      () => {},
+    );
+    cursor = undefined;
   }
 
   async function run(): Promise<void> {
@@ -144,9 +156,12 @@ export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }
           onLost(error);
           return;
         }
-        if (!broken) onBroken(error);
-        broken = true;
         leave();
+        if (isRetried || !isResumable(error)) {
+          if (!broken) onBroken(error);
+          broken = true;
+        }
+        isRetried = true;
         await new Promise((resolve) => setTimeout(resolve, reopenMs));
       }
     }
@@ -162,6 +177,13 @@ export function openChangeFeed({ db, after, onStep, onLost, onBroken, onMended }
   };
 }
 
+/** The server it was at went, or is the primary no more: another one goes on with it. */
+function isResumable(error: unknown): boolean {
+  if (error instanceof mongo.MongoNetworkError) return true;
+  if (!(error instanceof mongo.MongoServerError)) return false;
+  return error.code === cursorNotFound || error.hasErrorLabel('ResumableChangeStreamError');
+}
+
 class HistoryGone extends Error {
   readonly code = 280;
 }
@@ -170,25 +192,15 @@ function isHistoryGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && historyLost.has(error.code as number);
 }
 
-const isLoss = ({ operationType }: { operationType: string }) =>
-  operationType === 'dropDatabase' ||
-  operationType === 'invalidate' ||
-  operationType === 'drop' ||
-  operationType === 'rename';
-
-/** A post-image is kept for some time only; without it an update would look like a deletion. */
-function lacksDocument(event: { operationType: string; fullDocument?: unknown }): boolean {
-  return changing.has(event.operationType) && (event.fullDocument ?? null) === null;
-}
-
+const losses = new Set(['drop', 'rename', 'dropDatabase', 'invalidate']);
 const changing = new Set(['insert', 'update', 'replace']);
 
-function collectionOf(event: StreamEvent): string | undefined {
-  return 'ns' in event && 'coll' in event.ns ? event.ns.coll : undefined;
+/** A post-image is kept for some time only; without it an update would look like a deletion. */
+function lacksDocument({ operationType, fullDocument }: StreamEvent): boolean {
+  return changing.has(operationType) && (fullDocument ?? null) === null;
 }
 
-function transactionOf(event: StreamEvent): string | undefined {
-  const { lsid, txnNumber } = event as { lsid?: { id: { toString(): string } }; txnNumber?: unknown };
+function transactionOf({ lsid, txnNumber }: StreamEvent): string | undefined {
   return txnNumber === undefined || lsid === undefined
     ? undefined
     : `${String(lsid.id)} ${String(txnNumber)}`;
@@ -196,19 +208,17 @@ function transactionOf(event: StreamEvent): string | undefined {
 
 function toStep(events: readonly StreamEvent[]): FeedStep {
   const [first] = events;
-  const clusterTime = first?.clusterTime;
-  if (!clusterTime) throw new TypeError('an event without its time');
+  if (!first) throw new TypeError('a step without an event');
   let at: number | undefined;
   let write: string | undefined;
   let barrier: string | undefined;
   let origin: Origin = {};
   let notes: readonly Note[] | undefined;
   const documents: DocumentEvent[] = [];
-  for (const event of events) {
-    const { documentKey, fullDocument } = event as mongo.ChangeStreamInsertDocument;
-    const id: unknown = documentKey?._id;
-    const document = event.operationType === 'delete' ? undefined : fullDocument;
-    switch (collectionOf(event)) {
+  for (const { ns, operationType, documentKey, fullDocument } of events) {
+    const id = documentKey?._id;
+    const document = operationType === 'delete' ? undefined : (fullDocument ?? undefined);
+    switch (ns?.coll) {
       case 'services':
         documents.push({ collection: 'services', id: id as DocumentId, document });
         at ??= (document?.reg as InstanceNotes | undefined)?.at;
@@ -235,12 +245,12 @@ function toStep(events: readonly StreamEvent[]): FeedStep {
         barrier = (document as { by?: string } | undefined)?.by;
     }
   }
-  return { revision: revisionOf(clusterTime), events: documents, at, write, origin, notes, barrier };
+  return { revision: revisionOf(first.clusterTime), events: documents, at, write, origin, notes, barrier };
 }
 
 /** Anybody may have edited the document: what is no text says nothing. */
 function originIn(document: unknown, otherwise: Origin): Origin {
   const { by, from } = (document ?? {}) as { by?: unknown; from?: unknown };
-  const said = { ...(typeof by === 'string' && { by }), ...(typeof from === 'string' && { from }) };
-  return Object.keys(said).length > 0 ? said : otherwise;
+  if (typeof by !== 'string' && typeof from !== 'string') return otherwise;
+  return { ...(typeof by === 'string' && { by }), ...(typeof from === 'string' && { from }) };
 }

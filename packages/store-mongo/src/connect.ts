@@ -30,6 +30,7 @@ export async function connect(url: string, signal?: AbortSignal): Promise<Connec
     writeConcern,
     readConcern: { level: 'majority' },
     maxPoolSize: 20,
+    localThresholdMS: 0, // of several routers the nearest: the cursor over the changes is at one
     // What people put into documents is judged one document at a time, and ends no stream.
     enableUtf8Validation: false,
   });

@@ -26,7 +26,7 @@ import {
 } from './instance-document.ts';
 
 export interface Meaning {
-  readonly changes: readonly Change[];
+  readonly changes: Change[];
   /** Our writes among them. */
   readonly writes: readonly string[];
   /** A registry wrote it, and another one was there first: it goes again. */
@@ -58,18 +58,18 @@ export interface Interpreter {
   /** At a start: nobody is left of whom somebody made by hand, and it was not written down yet. */
   removeWhereEmpty(service: string): void;
   bury(tombstone: TombstoneDocument): void;
-  /** What it all came to. */
+  /** What it all came to; what is put from here on is the next thing. */
   end(): Meaning;
 }
 
 export function createInterpreter({ books, view, apply, take, othersOf }: InterpreterOptions): Interpreter {
   const { documents, idOf, definitionWrites, invalid, waiting, keep, forget, settle, wait } = books;
   const loading = othersOf !== undefined;
-  const changes: Change[] = [];
-  const writes: string[] = [];
-  const refused: { id: DocumentId; write: string }[] = [];
-  const undefinedServices: ServiceDefinition[] = [];
-  const leftDefinitions: string[] = [];
+  let changes: Change[] = [];
+  let writes: string[] = [];
+  let refused: { id: DocumentId; write: string }[] = [];
+  let undefinedServices: ServiceDefinition[] = [];
+  let leftDefinitions: string[] = [];
   /** Somebody else may have it now. */
   let released = false;
 
@@ -312,7 +312,14 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     bury,
     end(): Meaning {
       retryWaiting();
-      return { changes, writes, refused, undefinedServices, leftDefinitions };
+      const meaning = { changes, writes, refused, undefinedServices, leftDefinitions };
+      changes = [];
+      writes = [];
+      refused = [];
+      undefinedServices = [];
+      leftDefinitions = [];
+      released = false;
+      return meaning;
     },
   };
 }

@@ -57,6 +57,8 @@ export function createMirror(
 ): Mirror {
   const books = createBooks();
   const { documents, idOf, invalid } = books;
+  let applyNow: (change: Change) => void = () => {};
+  const following = createInterpreter({ books, view: liveView, apply: (change) => applyNow(change), take });
 
   function saysSomething(service: ReadService): service is Waiting {
     const { id, read } = service;
@@ -106,24 +108,25 @@ export function createMirror(
       };
     },
     follow(events, apply) {
-      const reading = createInterpreter({ books, view: liveView, apply, take });
-      const buried = new Set(
-        events.flatMap((event) => (event.collection === 'tombstones' ? [event.document._id] : [])),
-      );
+      applyNow = apply;
       for (const event of events) {
-        if (event.collection === 'tombstones') reading.bury(event.document);
+        if (event.collection === 'tombstones') following.bury(event.document);
         else if (event.collection === 'definitions') {
-          if (event.document) reading.definitionPut(event.id, event.document);
-          else reading.definitionGone(event.id);
-        } else if (event.document) reading.documentPut(event.id, event.document);
+          if (event.document) following.definitionPut(event.id, event.document);
+          else following.definitionGone(event.id);
+        } else if (event.document) following.documentPut(event.id, event.document);
         else {
           books.settle(event.id);
-          reading.instanceGone(event.id, buried);
+          following.instanceGone(event.id, buriedBy(events));
         }
       }
-      return reading.end();
+      return following.end();
     },
   };
+}
+
+function buriedBy(events: readonly DocumentEvent[]): ReadonlySet<string> {
+  return new Set(events.flatMap((event) => (event.collection === 'tombstones' ? [event.document._id] : [])));
 }
 
 function runsBefore(reads: readonly Waiting[]): Map<InstanceKey, readonly string[]> {

@@ -30,7 +30,6 @@ import { timeOf } from './revision.ts';
 import { openStandalone } from './standalone.ts';
 import { startFault } from './start-fault.ts';
 import { withoutPassword } from './store-url.ts';
-import { within } from './within.ts';
 import { type DatabaseNow, startWritable } from './writable.ts';
 import { createWriter } from './writer.ts';
 
@@ -58,6 +57,7 @@ export interface MongoStore extends Store {
 
 /** An election takes up to ten seconds, and its outcome one more to be known. */
 const writtenWithinMs = 12_000;
+const writtenTooLate = 'the database does not say whether it was written';
 
 const standaloneMeans =
   'the database is a standalone server: it takes one registry, which looks every so often for what people do by hand; a replica set (one member is enough) has neither limit';
@@ -86,7 +86,7 @@ async function openStore(
 ): Promise<MongoStore> {
   const collections = collectionsOf(db);
 
-  const self = randomBytes(6).toString('hex');
+  const ownPrefix = `${randomBytes(6).toString('hex')}-`;
   const view = createView({ epoch: '', revision: 0 });
   const changeLog = createChangeLog(
     view.position,
@@ -120,16 +120,25 @@ async function openStore(
   });
   const writer = createWriter({
     client: connection.getClient(),
+    db,
     collections,
     writable: writable.period,
     databaseNow,
   });
   const database: Database =
     kind === 'replica set'
-      ? openReplicaSet({ connection, db, collections, writer, clock, log: say })
+      ? openReplicaSet({
+          connection,
+          db,
+          collections,
+          writer,
+          ownDocument: planned.documentOf,
+          clock,
+          log: say,
+        })
       : openStandalone({ connection, db, collections, writer, clock, databaseNow, log: say });
 
-  const nextWrite = () => `${self}-${++writeCount}`;
+  const nextWrite = () => `${ownPrefix}${++writeCount}`;
   const healer = createHealer({
     database,
     mirror,
@@ -212,9 +221,9 @@ async function openStore(
     const byHand = transaction === undefined && writes.length === 0;
     // Who edits a document of ours leaves our time in it. What the database says is the same for everybody.
     const toldAt = byHand ? (database.kind === 'standalone' ? now : timeOf(revision)) : at;
-    const set: ChangeSet = { revision, at: toldAt ?? now, changes: [...changes] };
+    const set: ChangeSet = { revision, at: toldAt ?? now, changes };
     if (changes.length > 0) changeLog.append(set);
-    const isOurs = [transaction, ...writes].some((write) => write?.startsWith(`${self}-`));
+    const isOurs = transaction?.startsWith(ownPrefix) ?? writes.some((write) => write.startsWith(ownPrefix));
     keptHistory.keep(history.append(set, byHand ? { by: 'hand' } : origin), isOurs);
     if (notes) keptHistory.keep(history.note(notes, origin, revision, set.at), isOurs);
     for (const write of writes) ownWrites.get(write)?.(set);
@@ -235,36 +244,35 @@ async function openStore(
     }
   }
 
-  async function carryOut(
-    operations: readonly Operation[],
-    name: WriteName,
-    isWanted: () => boolean,
-  ): Promise<ChangeSet | 'raced'> {
-    const seen = new Promise<ChangeSet | 'raced'>((resolve) => ownWrites.set(name.write, resolve));
-    const written = database.write(operations, name, isWanted);
-    // Seen is written, also where the database's answer is late or lost.
-    const set = await Promise.race([seen, written.then((answer) => (answer === 'raced' ? answer : seen))]);
-    if (set !== 'raced') return set;
-    await database.caughtUp();
-    return Promise.race([seen, 'raced' as const]); // by now it was seen, or was never done
-  }
-
-  async function write(operations: readonly Operation[], name: WriteName): Promise<ChangeSet | 'raced'> {
-    let isWanted = true;
-    planned.expect(name.write, operations);
-    try {
-      return await within(
-        writtenWithinMs,
-        carryOut(operations, name, () => isWanted),
-        'the database does not say whether it was written',
-      );
-    } catch (cause) {
-      throw regError('store_unavailable', errorText(cause), { cause });
-    } finally {
-      isWanted = false;
-      ownWrites.delete(name.write);
-      planned.forget(name.write);
-    }
+  function write(operations: readonly Operation[], name: WriteName): Promise<ChangeSet | 'raced'> {
+    return new Promise((resolve, reject) => {
+      let isWanted = true;
+      const end = () => {
+        isWanted = false;
+        clearTimeout(timer);
+        ownWrites.delete(name.write);
+        planned.forget(name.write);
+      };
+      const fail = (cause: unknown) => {
+        end();
+        reject(regError('store_unavailable', errorText(cause), { cause }));
+      };
+      const settle = (seen: ChangeSet | 'raced') => {
+        end();
+        resolve(seen);
+      };
+      // Once caught up, it was seen or was never done.
+      const lost = () => void database.caughtUp().then(() => settle('raced'), fail);
+      const timer = setTimeout(() => fail(new Error(writtenTooLate)), writtenWithinMs);
+      // Seen is written, also where the database's answer is late or lost.
+      ownWrites.set(name.write, (seen) => (seen === 'raced' ? lost() : settle(seen)));
+      planned.expect(name.write, operations);
+      database
+        .write(operations, name, () => isWanted)
+        .then((answer) => {
+          if (answer === 'raced') lost();
+        }, fail);
+    });
   }
 
   async function close(): Promise<void> {

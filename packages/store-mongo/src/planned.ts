@@ -1,5 +1,6 @@
 // What this registry is about to write, so that it need not read its own documents again when the changes
 // tell of them: checking a document costs more than all else that is done with it.
+import type { ServiceDocument } from './documents.ts';
 import type { ReadInstance } from './instance-document.ts';
 import { idText } from './instance-document.ts';
 import type { Operation } from './plan.ts';
@@ -13,27 +14,31 @@ export interface Planned {
    * the name of our write in it.
    */
   take(document: RawDocument): ReadInstance | undefined;
+  /** The document itself, until it was taken. */
+  documentOf(write: string): ServiceDocument | undefined;
   /** The write is over, however it ended. */
   forget(write: string): void;
 }
 
 export function createPlanned(): Planned {
-  const expected = new Map<string, { readonly id: string; readonly says: ReadInstance }>();
+  const expected = new Map<string, { readonly document: ServiceDocument; readonly says: ReadInstance }>();
   return {
     expect(write, operations) {
       for (const operation of operations) {
         if (operation.kind !== 'insert-instance' && operation.kind !== 'replace-instance') continue;
-        expected.set(write, { id: idText(operation.document._id), says: operation.says });
+        const { document, says } = operation;
+        expected.set(write, { document, says });
       }
     },
     take({ _id, reg }) {
       const { write } = (reg ?? {}) as { write?: unknown };
       if (typeof write !== 'string') return undefined;
       const known = expected.get(write);
-      if (known === undefined || known.id !== idText(_id)) return undefined;
+      if (known === undefined || idText(known.document._id) !== idText(_id)) return undefined;
       expected.delete(write);
       return known.says;
     },
+    documentOf: (write) => expected.get(write)?.document,
     forget(write) {
       expected.delete(write);
     },

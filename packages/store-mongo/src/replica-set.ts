@@ -13,6 +13,7 @@ import { oneAtATime } from './one-at-a-time.ts';
 import { prepareCollections } from './prepare-collections.ts';
 import { readEverything } from './read-everything.ts';
 import { revisionOf } from './revision.ts';
+import type { OwnDocument } from './stream-event.ts';
 import { within } from './within.ts';
 import { isOutcomeUnknown, isRace, type Writer, writeConcern } from './writer.ts';
 
@@ -21,6 +22,7 @@ export interface ReplicaSetOptions {
   readonly db: mongo.Db;
   readonly collections: Collections;
   readonly writer: Writer;
+  readonly ownDocument: OwnDocument;
   readonly clock: Clock;
   readonly log: (line: string) => void;
 }
@@ -34,6 +36,7 @@ export function openReplicaSet({
   db,
   collections,
   writer,
+  ownDocument,
   clock,
   log,
 }: ReplicaSetOptions): Database {
@@ -90,8 +93,10 @@ export function openReplicaSet({
       // Where one moved before the documents were read, nobody tells of it any more.
       for (const { lost } of barriers.values()) lost(new Error('everything was read anew: ask again'));
       feed = openChangeFeed({
+        client: connection.getClient(),
         db,
         after: next(readAt),
+        ownDocument,
         onStep: (step) => {
           onStep(step);
           if (step.barrier !== undefined) barriers.get(step.barrier)?.reached();

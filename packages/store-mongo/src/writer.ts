@@ -9,6 +9,7 @@ import type { DatabaseNow, WritablePeriod } from './writable.ts';
 
 export interface WriterOptions {
   readonly client: mongo.MongoClient;
+  readonly db: mongo.Db;
   readonly collections: Collections;
   /** When the database could be written to: a lease was not renewed for that long at most. */
   readonly writable: () => WritablePeriod | undefined;
@@ -28,10 +29,17 @@ export interface Writer {
   carryOut(operation: Operation, options?: WriteOptions): Promise<boolean>;
 }
 
-const bulkAtMost = 500;
+/** Of 256 kB at most, which is what a registration may have: the command has room for 16 MB. */
+const bulkAtMost = 64;
 /** While the database writes one, this process makes the next. */
 const bulksAtOnce = 2;
 const duplicateKey = 11_000;
+/**
+ * NotWritablePrimary and its kin, where the driver does not repeat the write itself.
+ * https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
+ */
+const primaryGone = new Set([6, 7, 89, 91, 189, 262, 9_001, 10_107, 11_600, 11_602, 13_435, 13_436]);
+const unknownOutcome = ['RetryableWriteError', 'TransientTransactionError', 'UnknownTransactionCommitResult'];
 const commitAttempts = 3;
 const tooLate = 'the database took too long: nobody waits for this write any more';
 
@@ -44,7 +52,12 @@ interface Insert {
   readonly fail: (cause: unknown) => void;
 }
 
-export function createWriter({ client, collections, writable, databaseNow }: WriterOptions): Writer {
+interface RefusedDocument {
+  readonly index: number;
+  readonly code: number;
+}
+
+export function createWriter({ client, db, collections, writable, databaseNow }: WriterOptions): Writer {
   const { services, definitions, leases, tombstones, writes } = collections;
   let waiting: Insert[] = [];
   let bulks = 0;
@@ -77,19 +90,15 @@ export function createWriter({ client, collections, writable, databaseNow }: Wri
       });
   }
 
+  /** The command itself: the driver's `bulkWrite` measures each document, at the price of writing it out twice. */
   async function insertAll(inserts: readonly Insert[]): Promise<void> {
-    let failed: ReadonlyMap<number, number> = new Map();
-    try {
-      await services.bulkWrite(
-        inserts.map(({ document }) => ({ insertOne: { document } })),
-        { ordered: false, writeConcern },
-      );
-    } catch (error) {
-      failed = refusedOf(error);
-      if (failed.size === 0) throw error;
-    }
+    const documents = inserts.map(({ document }) => document);
+    const { w, journal: j } = writeConcern;
+    const command = { insert: services.collectionName, documents, ordered: false, writeConcern: { w, j } };
+    const { writeErrors = [] } = (await db.command(command)) as { writeErrors?: readonly RefusedDocument[] };
+    const refused = new Map(writeErrors.map(({ index, code }) => [index, code]));
     for (const [index, { settle, fail }] of inserts.entries()) {
-      const code = failed.get(index);
+      const code = refused.get(index);
       if (code === undefined) settle('written');
       else if (code === duplicateKey) settle('raced');
       else fail(new Error(`the database refused the document with code ${code}`));
@@ -228,15 +237,6 @@ async function commit(session: mongo.ClientSession): Promise<void> {
   }
 }
 
-/**
- * @returns which documents of a bulk the server refused, each with its code; none where something happened to all of it
- * (no server, a broken connection), which the driver dresses as an error of the bulk
- */
-function refusedOf(error: unknown): ReadonlyMap<number, number> {
-  if (!(error instanceof mongo.MongoBulkWriteError) || error.result.getWriteConcernError()) return new Map();
-  return new Map([error.writeErrors].flat().map(({ index, code }) => [index, Number(code)]));
-}
-
 /** Somebody else wrote the same: a document that is there already, or one that another transaction holds. */
 export function isRace(error: unknown): boolean {
   if (!(error instanceof mongo.MongoServerError)) return false;
@@ -245,12 +245,10 @@ export function isRace(error: unknown): boolean {
 
 /** The connection broke, or the primary changed, after it was sent: perhaps it was done. */
 export function isOutcomeUnknown(error: unknown): boolean {
-  // The driver dresses what happened to a whole bulk as an error of the bulk.
-  const cause = error instanceof mongo.MongoBulkWriteError ? error.errorResponse : error;
-  if (cause instanceof mongo.MongoNetworkError || error instanceof mongo.MongoWriteConcernError) return true;
-  if (error instanceof mongo.MongoBulkWriteError && error.result.getWriteConcernError()) return true;
-  const labels = ['RetryableWriteError', 'TransientTransactionError', 'UnknownTransactionCommitResult'];
-  return error instanceof mongo.MongoError && labels.some((label) => error.hasErrorLabel(label));
+  if (error instanceof mongo.MongoNetworkError || error instanceof mongo.MongoWriteConcernError) return true;
+  if (!(error instanceof mongo.MongoError)) return false;
+  if (error instanceof mongo.MongoServerError && primaryGone.has(Number(error.code))) return true;
+  return unknownOutcome.some((label) => error.hasErrorLabel(label));
 }
 
 /** A document that goes, or that goes without it, does not say by which write. */
