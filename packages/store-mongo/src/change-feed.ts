@@ -57,15 +57,19 @@ const historyLost = new Set([280, 286, 10_334]);
 
 const cursorNotFound = 43;
 
+const losses = ['drop', 'rename', 'dropDatabase', 'invalidate'];
+/** With the document as it was left. */
+const changing = ['insert', 'update', 'replace'];
+
 const followedEvents = {
   $or: [
     { 'ns.coll': { $in: ['services', 'definitions'] } },
     {
       'ns.coll': { $in: ['tombstones', 'writes'] },
-      operationType: { $in: ['insert', 'update', 'replace'] },
+      operationType: { $in: changing },
     },
     { 'ns.coll': 'state', 'documentKey._id': 'barrier' },
-    { operationType: { $in: ['drop', 'rename', 'dropDatabase', 'invalidate'] } },
+    { operationType: { $in: losses } },
   ],
 };
 
@@ -126,7 +130,8 @@ export function openChangeFeed({
       isRetried = false;
       for (const bytes of events) {
         const event = readEvent(bytes, ownDocument);
-        if (losses.has(event.operationType)) throw new HistoryGone(`the database saw ${event.operationType}`);
+        if (losses.includes(event.operationType))
+          throw new HistoryGone(`the database saw ${event.operationType}`);
         if (lacksDocument(event)) throw new HistoryGone('what a document was then is not kept any more');
         take(event);
       }
@@ -192,12 +197,9 @@ function isHistoryGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && historyLost.has(error.code as number);
 }
 
-const losses = new Set(['drop', 'rename', 'dropDatabase', 'invalidate']);
-const changing = new Set(['insert', 'update', 'replace']);
-
 /** A post-image is kept for some time only; without it an update would look like a deletion. */
 function lacksDocument({ operationType, fullDocument }: StreamEvent): boolean {
-  return changing.has(operationType) && (fullDocument ?? null) === null;
+  return changing.includes(operationType) && (fullDocument ?? null) === null;
 }
 
 function transactionOf({ lsid, txnNumber }: StreamEvent): string | undefined {

@@ -43,7 +43,7 @@ function ownEvent(bytes: Buffer, ownDocument: OwnDocument): StreamEvent | undefi
     clusterTime,
     ns: { coll },
     documentKey: { _id },
-    fullDocument: { ...fullDocument },
+    fullDocument: fullDocument as ServiceDocument & Record<string, unknown>,
   };
 }
 
