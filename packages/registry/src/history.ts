@@ -12,6 +12,7 @@ import {
   type Position,
   regError,
   type ServiceDefinition,
+  serviceOf,
 } from '@reg/schema';
 import { firstWhere } from './first-where.ts';
 
@@ -36,13 +37,18 @@ export interface HistoryQuery {
 export interface PlacedEntry {
   readonly revision: number;
   readonly index: number;
-  /** Of a change it is made when somebody reads it: each write comes by here, and few are ever read. */
+  readonly kind: HistoryEntry['kind'];
+  readonly service: string;
+  /** Of a change it is made each time somebody reads it: each write comes by here, and few are ever read. */
   readonly entry: HistoryEntry;
 }
 
 export function placedEntry(entry: HistoryEntry, index: number): PlacedEntry {
-  return { revision: entry.revision, index, entry };
+  const { revision, kind, service } = entry;
+  return { revision, index, kind, service, entry };
 }
+
+export const isNote = ({ kind }: Pick<PlacedEntry, 'kind'>) => kind === 'note';
 
 /** No two entries of one epoch have the same. */
 export function placeOf({ revision, index }: Pick<PlacedEntry, 'revision' | 'index'>): string {
@@ -123,7 +129,6 @@ export function createHistory(
       return placed;
     },
     restore(kept, droppedUpTo) {
-      const isNote = ({ entry }: PlacedEntry) => entry.kind === 'note';
       changes.merge(
         kept.filter((one) => !isNote(one)),
         droppedUpTo,
@@ -158,7 +163,7 @@ export function createHistory(
       const found = rings
         .flat()
         .sort(inOrder)
-        .filter(({ entry }) => service === undefined || entry.service === service);
+        .filter((one) => service === undefined || one.service === service);
       const page = after ? firstOf(found, limit) : found.slice(-limit);
       const isLast = page.length === found.length || !after;
       const end = isLast ? last : page.at(-1);
@@ -224,9 +229,9 @@ function inOrder(one: PlacedEntry, other: PlacedEntry): number {
   return one.revision - other.revision || one.index - other.index;
 }
 
-function isAfter({ revision, index, entry }: PlacedEntry, after: HistoryCursor): boolean {
-  if (revision !== after.revision) return revision > after.revision;
-  return after.index === undefined ? entry.kind === 'note' : index > after.index;
+function isAfter(one: PlacedEntry, after: HistoryCursor): boolean {
+  if (one.revision !== after.revision) return one.revision > after.revision;
+  return after.index === undefined ? isNote(one) : one.index > after.index;
 }
 
 function differingMembers(before: ServiceDefinition, after: ServiceDefinition): string[] {
@@ -241,7 +246,6 @@ class ChangeEntry implements PlacedEntry {
   readonly #at: number;
   readonly #origin: Origin;
   readonly #changed: string[] | undefined;
-  #entry: HistoryEntry | undefined;
 
   constructor(
     { revision, at }: ChangeSet,
@@ -258,9 +262,16 @@ class ChangeEntry implements PlacedEntry {
     this.#changed = changed;
   }
 
+  get kind(): Change['kind'] {
+    return this.#change.kind;
+  }
+
+  get service(): string {
+    return serviceOf(this.#change);
+  }
+
   get entry(): HistoryEntry {
-    this.#entry ??= entryOf(this.#change, this.revision, this.#at, this.#origin, this.#changed);
-    return this.#entry;
+    return entryOf(this.#change, this.revision, this.#at, this.#origin, this.#changed);
   }
 }
 

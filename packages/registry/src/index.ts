@@ -9,6 +9,7 @@ export {
   type HistoryOptions,
   type HistoryQuery,
   type HistoryReader,
+  isNote,
   type Origin,
   type PlacedEntry,
   placedEntry,

@@ -132,17 +132,19 @@ export function createRegistry({
   const storeFaults = createStoreFaults(() => clock.now());
 
   /** @throws `store_unavailable` for whatever is wrong with the store itself; health says so until it works */
-  async function guarded<Result>(what: 'write' | 'renewal', work: Promise<Result>): Promise<Result> {
-    try {
-      const result = await work;
-      storeFaults.worked(what);
-      return result;
-    } catch (cause) {
-      if (isRegError(cause) && cause.code !== 'store_unavailable') throw cause;
-      const fault = isRegError(cause) ? cause.message : `the store did not take a ${what}`;
-      storeFaults.failed(what, fault);
-      throw regError('store_unavailable', fault, { cause });
-    }
+  function guarded<Result>(what: 'write' | 'renewal', work: Promise<Result>): Promise<Result> {
+    return work.then(
+      (result) => {
+        storeFaults.worked(what);
+        return result;
+      },
+      (cause: unknown) => {
+        if (isRegError(cause) && cause.code !== 'store_unavailable') throw cause;
+        const fault = isRegError(cause) ? cause.message : `the store did not take a ${what}`;
+        storeFaults.failed(what, fault);
+        throw regError('store_unavailable', fault, { cause });
+      },
+    );
   }
 
   /** Decides and writes; where another registry came between, decides again on what it did. */

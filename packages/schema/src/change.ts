@@ -42,3 +42,8 @@ export const changeSet = z.strictObject({
 
 export type Change = z.infer<typeof change>;
 export type ChangeSet = z.infer<typeof changeSet>;
+
+/** The name of the service that it is a change of. */
+export function serviceOf(change: Change): string {
+  return change.kind === 'service-updated' ? change.service.name : change.service;
+}

@@ -1,6 +1,6 @@
 export { canonicalAddress, hostnameOf, instanceIdOf } from './address.ts';
 export type { Catalog } from './catalog.ts';
-export { type Change, type ChangeSet, change, changeSet, revision } from './change.ts';
+export { type Change, type ChangeSet, change, changeSet, revision, serviceOf } from './change.ts';
 export { type Body, contract, type Query, type Reply } from './contract.ts';
 export { formatCursor, type HistoryCursor, parseCursor } from './cursor.ts';
 export { defaultLeaseMs, policyDefaults } from './defaults.ts';

@@ -2,7 +2,7 @@
 // would have to after losing the race in the database. A fleet that starts brings all instances of a new
 // service at once, and each lost race is a transaction for nothing.
 import type { Raced } from '@reg/registry';
-import type { Change, ChangeSet } from '@reg/schema';
+import { type Change, type ChangeSet, serviceOf } from '@reg/schema';
 
 export interface DefinitionsUnderWay {
   /**
@@ -30,8 +30,4 @@ export function createDefinitionsUnderWay(): DefinitionsUnderWay {
       written.then(end, end);
     },
   };
-}
-
-function serviceOf(change: Change): string {
-  return change.kind === 'service-updated' ? change.service.name : change.service;
 }

@@ -114,7 +114,7 @@ export interface HistoryDocument {
 }
 
 /** `index`: its place among those of its revision. */
-export type HistoryDocumentEntry = HistoryEntry & { readonly index: number };
+type HistoryDocumentEntry = HistoryEntry & { readonly index: number };
 
 /**
  * `epoch`: this history's name. `barrier`: moved to learn what came before. `writable`: since when it can be

@@ -5,9 +5,17 @@
 //
 // Entries are written down together, one document for all that is due: a document for each cost the database more
 // than the registrations that they tell of.
-import { type Clock, type History, type PlacedEntry, placedEntry, placeOf, type View } from '@reg/registry';
+import {
+  type Clock,
+  type History,
+  isNote,
+  type PlacedEntry,
+  placedEntry,
+  placeOf,
+  type View,
+} from '@reg/registry';
 import type { mongo } from 'mongoose';
-import type { Collections, HistoryDocument, HistoryDocumentEntry } from './documents.ts';
+import type { Collections, HistoryDocument } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 
@@ -41,7 +49,7 @@ export interface KeptHistory {
 }
 
 interface Waiting {
-  readonly entry: HistoryDocumentEntry;
+  readonly placed: PlacedEntry;
   readonly dueAt: number;
   readonly isOurs: boolean;
 }
@@ -77,9 +85,13 @@ export function startKeptHistory({
           writeDown(
             collections.history,
             ofView,
-            due.filter((one) => !isNote(one)),
+            due.filter(({ placed }) => !isNote(placed)),
           ),
-          writeDown(collections.notes, ofView, due.filter(isNote)),
+          writeDown(
+            collections.notes,
+            ofView,
+            due.filter(({ placed }) => isNote(placed)),
+          ),
         ]);
         const done = new Set(due);
         waiting = waiting.filter((one) => !done.has(one));
@@ -118,9 +130,7 @@ export function startKeptHistory({
     },
     keep(entries, isOurs) {
       const dueAt = clock.now() + (isOurs ? 0 : othersAfterMs);
-      for (const { entry, index } of entries) {
-        waiting.push({ entry: { index, ...entry }, dueAt, isOurs });
-      }
+      for (const placed of entries) waiting.push({ placed, dueAt, isOurs });
       if (waiting.length <= waitingAtMost) return;
       if (!isDropping) log(`more than ${waitingAtMost} entries of the history wait: the oldest are not kept`);
       isDropping = true;
@@ -134,8 +144,6 @@ export function startKeptHistory({
   };
 }
 
-const isNote = ({ entry }: Waiting) => entry.kind === 'note';
-
 /** What others made is mostly there. */
 async function writeDown(
   collection: mongo.Collection<HistoryDocument>,
@@ -144,9 +152,10 @@ async function writeDown(
 ): Promise<void> {
   const others = due.filter(({ isOurs }) => !isOurs);
   const there = await placesWritten(collection, epoch, others);
-  const entries = due.map(({ entry }) => entry).filter((entry) => !there.has(placeOf(entry)));
-  if (entries.length === 0) return;
-  const last = Math.max(...entries.map(({ revision }) => revision));
+  const placed = due.map((one) => one.placed).filter((one) => !there.has(placeOf(one)));
+  if (placed.length === 0) return;
+  const last = Math.max(...placed.map(({ revision }) => revision));
+  const entries = placed.map(({ index, entry }) => ({ index, ...entry }));
   await collection.insertOne({ epoch, last, entries });
 }
 
@@ -158,7 +167,7 @@ async function placesWritten(
 ): Promise<ReadonlySet<string>> {
   const places = new Set<string>();
   if (waiting.length === 0) return places;
-  const first = Math.min(...waiting.map(({ entry }) => entry.revision));
+  const first = Math.min(...waiting.map(({ placed }) => placed.revision));
   const projection = { 'entries.revision': 1, 'entries.index': 1 } as const;
   for await (const { entries } of collection.find({ epoch, last: { $gte: first } }, { projection })) {
     for (const entry of entries) places.add(placeOf(entry));

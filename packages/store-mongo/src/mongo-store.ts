@@ -306,7 +306,7 @@ async function openStore(
       const name = { write: nextWrite(), at: now, ...origin };
       const written = write(planWrite(changes, view, mirror, name), name);
       definitions.begin(changes, written);
-      return written;
+      return await written;
     },
     history,
     async note(notes, now, origin: Origin = {}) {

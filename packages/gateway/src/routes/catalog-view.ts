@@ -9,6 +9,7 @@ import {
   regError,
   type ServiceDefinition,
   type Snapshot,
+  serviceOf,
 } from '@reg/schema';
 import type { ConnectionPools } from '../upstreams/connection-pools.ts';
 import { createUpstream, releaseUpstream, type Upstream } from '../upstreams/upstream.ts';
@@ -202,7 +203,7 @@ export function createCatalogView(first: Snapshot, pools: ConnectionPools): Cata
       const touched = new Set<string>();
       for (const change of changes) {
         applyOne(change, at);
-        touched.add(change.kind === 'service-updated' ? change.service.name : change.service);
+        touched.add(serviceOf(change));
       }
       position = { epoch: position.epoch, revision };
       compile(touched);
