@@ -21,11 +21,12 @@ export function createChangeLog(start: Position, { capacity = 10_000 } = {}): Ch
   const kept: ChangeSet[] = [];
   let { epoch, revision: compactedUpTo } = start;
   let closed = false;
-  const wake = new Set<() => void>();
+  let wake: (() => void)[] = [];
 
   function wakeAll(): void {
-    for (const resolve of wake) resolve();
-    wake.clear();
+    const waiting = wake;
+    wake = [];
+    for (const resolve of waiting) resolve();
   }
 
   function checkKept(after: Position): void {
@@ -33,29 +34,23 @@ export function createChangeLog(start: Position, { capacity = 10_000 } = {}): Ch
     throw regError('compacted', `${formatPosition(after)} can not be followed any more: take a snapshot`);
   }
 
-  function nextAppend(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done);
-        wake.delete(done);
-        resolve();
-      };
-      signal.addEventListener('abort', done);
-      wake.add(done);
-    });
-  }
-
   async function* read(after: Position, signal: AbortSignal): AsyncGenerator<ChangeSet> {
     let seen = after.revision;
-    while (!signal.aborted && !closed) {
-      checkKept({ epoch: after.epoch, revision: seen });
-      const next = kept[firstWhere(kept, ({ revision }) => revision > seen)];
-      if (next === undefined) {
-        await nextAppend(signal);
-        continue;
+    const wakeOnAbort = () => wakeAll();
+    signal.addEventListener('abort', wakeOnAbort);
+    try {
+      while (!signal.aborted && !closed) {
+        checkKept({ epoch: after.epoch, revision: seen });
+        const next = kept[firstWhere(kept, ({ revision }) => revision > seen)];
+        if (next === undefined) {
+          await new Promise<void>((resolve) => wake.push(resolve));
+          continue;
+        }
+        seen = next.revision;
+        yield next;
       }
-      seen = next.revision;
-      yield next;
+    } finally {
+      signal.removeEventListener('abort', wakeOnAbort);
     }
   }
 

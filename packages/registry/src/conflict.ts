@@ -3,6 +3,7 @@ import {
   type AuthorizedRoles,
   canonicalAddress,
   type Endpoint,
+  type FieldFault,
   hostnameOf,
   regError,
   type ServiceDefinition,
@@ -93,10 +94,11 @@ export function claimNames(view: View, { name, url }: ServiceDefinition): string
 
 /** Names pass: what they stand for may change, so the gateway looks when it connects. @throws `invalid_request` */
 export function checkNetworks(endpoints: readonly Endpoint[], allowed: readonly Network[]): void {
-  const errors = endpoints.flatMap(({ url }, index) => {
-    const refusal = hostRefusal(hostnameOf(url), allowed);
-    return refusal === undefined ? [] : [{ field: `endpoints.${index}.url`, message: refusal }];
-  });
+  const errors: FieldFault[] = [];
+  for (const [index, { url }] of endpoints.entries()) {
+    const message = hostRefusal(hostnameOf(url), allowed);
+    if (message !== undefined) errors.push({ field: `endpoints.${index}.url`, message });
+  }
   const [first] = errors;
   if (first) throw regError('invalid_request', `${first.field}: ${first.message}`, { errors });
 }

@@ -282,23 +282,26 @@ function entryOf(
   { by, from }: Origin,
   changed: string[] | undefined,
 ): HistoryEntry {
-  const head = { revision, at, kind: change.kind };
-  const origin = known({ by, from });
+  const entry: HistoryEntry = { revision, at, kind: change.kind, service: serviceOf(change) };
   if (change.kind === 'service-updated') {
-    const { name, url } = change.service;
-    return { ...head, service: name, url, ...known({ changed }), ...origin };
-  }
-  if (change.kind === 'service-removed') return { ...head, service: change.service, ...origin };
-  const reason = 'reason' in change ? change.reason : undefined;
-  if ('instance' in change) {
+    entry.url = change.service.url;
+    if (changed) entry.changed = changed;
+  } else if ('instance' in change) {
     const { instanceId, generation, endpoints, version, owner } = change.instance;
-    const urls = endpoints.map(({ url }) => url);
-    const instance = { instanceId, generation, endpoints: urls, ...known({ version, owner, reason }) };
-    return { ...head, service: change.service, ...instance, ...origin };
+    entry.instanceId = instanceId;
+    entry.generation = generation;
+    entry.endpoints = endpoints.map(({ url }) => url);
+    if (version !== undefined) entry.version = version;
+    if (owner !== undefined) entry.owner = owner;
+  } else if ('instanceId' in change) {
+    entry.instanceId = change.instanceId;
+    entry.generation = change.generation;
   }
-  const { service, instanceId, generation } = change;
-  const force = 'force' in change ? change.force : undefined;
-  return { ...head, service, instanceId, generation, ...known({ reason, force }), ...origin };
+  if ('reason' in change && change.reason !== undefined) entry.reason = change.reason;
+  if ('force' in change && change.force) entry.force = change.force;
+  if (by !== undefined) entry.by = by;
+  if (from !== undefined) entry.from = from;
+  return entry;
 }
 
 type Known<Fields> = { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> };

@@ -155,7 +155,7 @@ async function writeDown(
   const placed = due.map((one) => one.placed).filter((one) => !there.has(placeOf(one)));
   if (placed.length === 0) return;
   const last = Math.max(...placed.map(({ revision }) => revision));
-  const entries = placed.map(({ index, entry }) => ({ index, ...entry }));
+  const entries = placed.map(({ index, entry }) => ({ ...entry, index }));
   await collection.insertOne({ epoch, last, entries });
 }
 

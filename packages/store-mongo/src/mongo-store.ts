@@ -9,6 +9,7 @@ import {
   createSystemClock,
   createView,
   type Origin,
+  type Raced,
   type Store,
 } from '@reg/registry';
 import { type ChangeSet, regError } from '@reg/schema';
@@ -23,6 +24,7 @@ import type { InvalidDocument } from './invalid-documents.ts';
 import { startKeptHistory } from './kept-history.ts';
 import { startLeases } from './leases.ts';
 import { createMirror } from './mirror.ts';
+import { createOwnWrites } from './own-writes.ts';
 import { type Operation, planWrite, type WriteName } from './plan.ts';
 import { createPlanned } from './planned.ts';
 import { openReplicaSet } from './replica-set.ts';
@@ -54,10 +56,6 @@ export interface MongoStore extends Store {
   /** All of them: very many are not all kept. */
   invalidCount(): number;
 }
-
-/** An election takes up to ten seconds, and its outcome one more to be known. */
-const writtenWithinMs = 12_000;
-const writtenTooLate = 'the database does not say whether it was written';
 
 const standaloneMeans =
   'the database is a standalone server: it takes one registry, which looks every so often for what people do by hand; a replica set (one member is enough) has neither limit';
@@ -97,7 +95,6 @@ async function openStore(
   const planned = createPlanned();
   const definitions = createDefinitionsUnderWay();
   const mirror = createMirror(view, planned.take);
-  const ownWrites = new Map<string, (seen: ChangeSet | 'raced') => void>();
   let writeCount = 0;
   let closed = false;
   /** Why the view stands still. */
@@ -138,6 +135,7 @@ async function openStore(
         })
       : openStandalone({ connection, db, collections, writer, clock, databaseNow, log: say });
 
+  const ownWrites = createOwnWrites({ caughtUp: database.caughtUp, onOver: planned.forget });
   const nextWrite = () => `${ownPrefix}${++writeCount}`;
   const healer = createHealer({
     database,
@@ -159,7 +157,7 @@ async function openStore(
     changeLog.restart(position);
     history.begin([...view.services.values()].map(({ definition }) => definition));
     keptHistory.begin();
-    const untold = [...ownWrites.values()]; // or told from here on
+    const untold = ownWrites.list(); // or told from here on
     unseen = undefined;
     database.follow({ onStep, onLost, onBroken, onMended });
     await healer.heal({ undefinedServices, leftDefinitions });
@@ -168,7 +166,7 @@ async function openStore(
     await keptHistory.load();
     changeLog.restart(view.position);
     // What was written meanwhile is in what was read, and no change tells of it.
-    for (const settle of untold) settle('raced');
+    for (const write of untold) ownWrites.lost(write);
   }
 
   function notSeen(text: string): void {
@@ -226,10 +224,10 @@ async function openStore(
     const isOurs = transaction?.startsWith(ownPrefix) ?? writes.some((write) => write.startsWith(ownPrefix));
     keptHistory.keep(history.append(set, byHand ? { by: 'hand' } : origin), isOurs);
     if (notes) keptHistory.keep(history.note(notes, origin, revision, set.at), isOurs);
-    for (const write of writes) ownWrites.get(write)?.(set);
-    if (transaction !== undefined) ownWrites.get(transaction)?.(set);
+    for (const write of writes) ownWrites.seen(write, set);
+    if (transaction !== undefined) ownWrites.seen(transaction, set);
     for (const { id, write } of refused) {
-      ownWrites.get(write)?.('raced');
+      ownWrites.lost(write);
       void undo(id, write);
     }
     void healer.heal(meaning);
@@ -244,35 +242,19 @@ async function openStore(
     }
   }
 
-  function write(operations: readonly Operation[], name: WriteName): Promise<ChangeSet | 'raced'> {
-    return new Promise((resolve, reject) => {
-      let isWanted = true;
-      const end = () => {
-        isWanted = false;
-        clearTimeout(timer);
-        ownWrites.delete(name.write);
-        planned.forget(name.write);
-      };
-      const fail = (cause: unknown) => {
-        end();
-        reject(regError('store_unavailable', errorText(cause), { cause }));
-      };
-      const settle = (seen: ChangeSet | 'raced') => {
-        end();
-        resolve(seen);
-      };
-      // Once caught up, it was seen or was never done.
-      const lost = () => void database.caughtUp().then(() => settle('raced'), fail);
-      const timer = setTimeout(() => fail(new Error(writtenTooLate)), writtenWithinMs);
-      // Seen is written, also where the database's answer is late or lost.
-      ownWrites.set(name.write, (seen) => (seen === 'raced' ? lost() : settle(seen)));
-      planned.expect(name.write, operations);
-      database
-        .write(operations, name, () => isWanted)
-        .then((answer) => {
-          if (answer === 'raced') lost();
-        }, fail);
-    });
+  function write(operations: readonly Operation[], name: WriteName): Promise<ChangeSet | Raced> {
+    const { write: own } = name;
+    const outcome = ownWrites.begin(own);
+    planned.expect(own, operations);
+    database
+      .write(operations, name, () => ownWrites.isWanted(own))
+      .then(
+        (answer) => {
+          if (answer === 'raced') ownWrites.lost(own);
+        },
+        (cause: unknown) => ownWrites.fail(own, cause),
+      );
+    return outcome;
   }
 
   async function close(): Promise<void> {
@@ -282,6 +264,7 @@ async function openStore(
     await leases.close();
     await writable.close();
     await database.close();
+    ownWrites.close();
     await connection.close();
   }
 
