@@ -1,6 +1,7 @@
 // The command line as a whole: what every command refuses, and how. Real processes of the built program.
 import { expect, test } from 'vitest';
 import { operatorToken, signed } from '../../../tests/support/registry-token.ts';
+import { startUp } from '../../../tests/support/stack.ts';
 import { startHttpServer } from './http-server.fixture.ts';
 import { freshService, registerArgs, useRegistry } from './reg.fixture.ts';
 
@@ -29,10 +30,22 @@ test('a refusal is one line with its code and the field at fault, exit 1', async
 test.each([
   [[], /^Usage: reg/],
   [['nonsense'], /^error: unknown command 'nonsense'\n$/],
+  [['servces'], /^error: unknown command 'servces' \(Did you mean services\?\)\n$/],
   [['services', '--bogus'], /^error: unknown option '--bogus'\n$/],
+  [['services', '--regsitry', 'a'], /^error: unknown option '--regsitry' \(Did you mean --registry\?\)\n$/],
   [['services', ''], /^error: .*must not be empty.*\n$/],
   [['services', '--registry', 'ftp://x'], /^error: .*It must be a URL.*\n$/],
   [['register', 'a'], /^error: required option '--url <path>' not specified\n$/],
+  // "not specified" alone was told to who had specified it, misspelt.
+  [
+    ['register', 'a', '--ulr', '/a'],
+    /^error: unknown option '--ulr'; required option '--url <path>' not.*\n$/,
+  ],
+  [
+    ['run', '--url', '/a', '--', 'node', '-e', '1'],
+    /^error: required option '--name <name>' not specified\n$/,
+  ],
+  [['run', '--url', '/a', 'node', '-e', '1'], /^error: required option '--name <name>' not specified\n$/],
   [['register', 'a', '--url', '/a', '--endpoint', 'nonsense'], /^error: --endpoint needs a URL.*\n$/],
   [
     ['register', 'a', '--url', '/a', '--endpoint', 'http://h:1/a', '--public', '--roles', 'x'],
@@ -115,6 +128,16 @@ test('a registry that does not answer, or something else that does, is exit 3; t
   await using page = await startHttpServer((_, response) => response.end('<h1>hello</h1>'));
   expect(await reg(['services', '--registry', page.url])).toMatchObject({ code: 3 });
   expect(await reg(['services', '--registry', `${away},${registry.url}`])).toMatchObject({ code: 0 });
+});
+
+// Ports mixed up: "no service is registered for this path" sent its reader to look for a service.
+test('a gateway in the place of the registry is named as one', async () => {
+  await using up = await startUp(['--gateway-port', '0', '--registry-port', '0'], registry.folder.path);
+  const env = { REG_REGISTRY: up.running.gateway };
+  const named = 'route_not_found: this is a gateway, ';
+  expect(await reg(['services'], env)).toMatchObject({ code: 1, stderr: expect.stringContaining(named) });
+  const leased = await reg(registerArgs(freshService(), '--lease', '5s'), env);
+  expect(leased).toMatchObject({ code: 1, stderr: expect.stringContaining(named) });
 });
 
 test('an empty environment name is none, and REG_JSON=false is no', async () => {

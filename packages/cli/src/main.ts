@@ -17,6 +17,7 @@ import type { UpOptions } from './commands/up.ts';
 import type { VerifyOptions } from './commands/verify.ts';
 import type { WatchOptions } from './commands/watch.ts';
 import { describeError, exitCodeOf, exitCodes } from './exit-code.ts';
+import { misspeltFlag } from './misspelt-flag.ts';
 import {
   addressesOf,
   collect,
@@ -44,7 +45,6 @@ const program = new Command('reg')
   .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ outputError: () => undefined }) // told once, at the end
-  .showSuggestionAfterError(false)
   .addHelpText(
     'after',
     `
@@ -252,7 +252,7 @@ dropEmptySettings(program.commands, process.env);
 try {
   await program.parseAsync();
 } catch (error) {
-  const description = describeError(error);
+  const description = describeError(misspeltFlag(error, program, process.argv.slice(2)) ?? error);
   if (description !== undefined) process.stderr.write(`${description}\n`);
   process.exitCode = exitCodeOf(error);
 }

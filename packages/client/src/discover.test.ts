@@ -194,3 +194,12 @@ test('a wrong address is refused', async () => {
     code: 'invalid_request',
   });
 });
+
+// `discover(process.env.SERVICE)` gave a view of the service "undefined"; `waitMs: '5s'` waited for nothing.
+test('what names no service, or no time, is refused', async () => {
+  for (const name of ['', undefined]) {
+    await expect(discover(name as string)).rejects.toMatchObject({ errors: [{ field: 'name' }] });
+  }
+  const waitMs = '5s' as unknown as number;
+  await expect(discover('tickets', { waitMs })).rejects.toMatchObject({ errors: [{ field: 'waitMs' }] });
+});

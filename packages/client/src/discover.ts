@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { regError } from '@reg/schema/problem';
 import { registryAddresses } from './addresses.ts';
+import { checkDuration, invalid } from './invalid.ts';
 import { standIn } from './stand-in.ts';
 import { createBearer, type TokenSource } from './token.ts';
 import { createTransport } from './transport.ts';
@@ -39,12 +40,14 @@ export interface Discovery {
  * Follows the instances of a service. Waits, bounded, for the first answer; a registry that is still away
  * then leaves the view empty, and it fills by itself. Later it goes on with what it saw last.
  * All views of one registry with one token share one watch, which keeps no process alive.
- * @throws `invalid_request`: `registry` names no registry; a registry's permanent refusal, by its code
+ * @throws `invalid_request`: no name, `registry` names no registry; a registry's permanent refusal, by its code
  */
 export async function discover(
   name: string,
   { registry, token, waitMs = 5_000 }: DiscoverOptions = {},
 ): Promise<Discovery> {
+  if (!name) throw invalid('name', 'must be text');
+  checkDuration('waitMs', waitMs);
   const shared = share(registryAddresses(registry), token);
   let turn = 0;
   let open = true;

@@ -113,6 +113,9 @@ test.each<[string, Record<string, unknown>]>([
   ['invalid_request', { registry: 'nonsense' }],
   ['invalid_request', { waitFor: 'everybody' }],
   ['invalid_request', { stallMs: 0 }],
+  ['invalid_request', { drainMs: '5s' }], // counted as none: leaving cut off what was in flight
+  ['invalid_request', { server: Object.assign(() => undefined, { on: () => undefined }) }], // an Express app
+  ['invalid_request', { server: {} }],
   ['registration_conflict', { name: 'held', url: '/other' }],
   ['path_taken', { url: '/held' }],
   ['path_reserved', { url: '/_reg/x' }],

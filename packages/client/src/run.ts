@@ -6,7 +6,8 @@ import { isRegError, type ProblemCode, type RegError, regError } from '@reg/sche
 import type { RegisterReply, Registration } from '@reg/schema/shapes';
 import { registryAddresses } from './addresses.ts';
 import { answerMs } from './changes.ts';
-import { countRequests, quietMs } from './in-flight.ts';
+import { countRequests, quietMs, type RequestSource } from './in-flight.ts';
+import { checkDuration, invalid } from './invalid.ts';
 import { type Holding, nextStep, type Step } from './keep-lease.ts';
 import type { Keeper, LastWord } from './keeper.ts';
 import { monotonicMs } from './monotonic.ts';
@@ -74,6 +75,8 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   const { log = console.error, ...given } = others;
   checkWaitFor(waitFor);
   if (!(stallMs > 0)) throw invalid('stallMs', 'must be a number of milliseconds above 0');
+  checkDuration('drainMs', drainMs);
+  checkServer(server);
   const addresses = registryAddresses(registry);
   const bearer = createBearer(token);
   const transport = createTransport(addresses, bearer);
@@ -345,6 +348,7 @@ function checkWaitFor(waitFor: unknown): void {
   if (waitFor !== undefined && waitFor !== 'gateways') throw invalid('waitFor', "must be 'gateways'");
 }
 
-function invalid(field: string, message: string): RegError {
-  return regError('invalid_request', `${field}: ${message}`, { errors: [{ field, message }] });
+/** An Express app has `on` too, and hears of no request by it: leaving would cut off those in flight. */
+function checkServer(server: Partial<RequestSource> | undefined): void {
+  if (server && (typeof server !== 'object' || !server.on)) throw invalid('server', 'must be an http.Server');
 }

@@ -21,12 +21,16 @@ const address = z
     if (fault) context.addIssue({ code: 'custom', message: fault });
   });
 
+const noUrl = 'must be an absolute URL, like http://127.0.0.1:3001/tickets';
+
 /** One reason per branch; every reader of the registry sees the address, so it holds no secret. */
 function addressFault(value: string): string | undefined {
   if (/[^\x21-\x7e]/.test(value)) return 'must be ASCII without spaces (percent-encode the rest)';
   if (value.includes('\\')) return 'must not hold a backslash';
   const url = parsed(value);
-  if (!url) return 'must be an absolute URL, like http://127.0.0.1:3001/tickets';
+  if (!url) return noUrl;
+  // To a URL's parser `localhost:3001` has the scheme `localhost:`; who wrote it forgot one.
+  if (!schemes.has(url.protocol) && !value.includes('://')) return noUrl;
   if (!schemes.has(url.protocol)) return `must not have the scheme ${url.protocol}`;
   if (url.hostname === '') return 'must name a host';
   if (url.username !== '' || url.password !== '') return 'must not hold credentials: every reader sees it';

@@ -124,6 +124,12 @@ test.each([
   expect(fault({ endpoints: [{ type, url }] })).toBe('endpoints.0.url');
 });
 
+// To a URL's parser `localhost` is a scheme there: "must not have the scheme localhost:" helped nobody.
+test.each(['localhost:3001', 'localhost:3001/tickets', '127.0.0.1:3001'])('%s lacks a scheme', (url) => {
+  const { error } = registration.safeParse({ ...original, endpoints: [{ type: 'http', url }] });
+  expect(error?.issues[0]?.message).toMatch(/^must be an absolute URL, like http:/);
+});
+
 test('the same endpoint twice is refused; one address under two types is not', () => {
   const get = { type: 'http-get', url: 'http://host:1/' };
   expect(fault({ endpoints: [get, get] })).toBe('endpoints');
