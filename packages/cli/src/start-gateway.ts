@@ -9,8 +9,10 @@ import type { Catalog } from '@reg/schema';
 import type { CallerTokens } from './caller-tokens.ts';
 import type { ListenSockets } from './listen-sockets.ts';
 import type { LogLines } from './log-lines.ts';
+import { logOf } from './log-of.ts';
 import type { Part } from './part.ts';
 import { apiLog, type StartedRegistry } from './start-registry.ts';
+import { tellCatalog } from './tell-catalog.ts';
 
 export interface GatewaySettings {
   readonly host: string;
@@ -79,6 +81,7 @@ export async function startGateway(
   });
   const admin = await startAdmin({ gateway, host, adminPort, log }, parts);
   parts.push(gateway);
+  if (!beside) parts.push(tellCatalog(gateway, logOf('gateway', log)));
   beside?.showGateway(gateway);
   await beside?.begin?.(gateway.health().position !== undefined);
   const { url } = await gateway.listen({ host, port: gatewayPort, fd: sockets.gateway });

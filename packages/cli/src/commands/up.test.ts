@@ -4,9 +4,10 @@ import { get as httpGet } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
+import { freePort } from '../../../../tests/support/free-port.ts';
 import { startUp } from '../../../../tests/support/stack.ts';
 import { startHttpServer } from '../http-server.fixture.ts';
-import { freshService, useRegistry } from '../reg.fixture.ts';
+import { freshService, openRegistry, useRegistry } from '../reg.fixture.ts';
 
 const registry = useRegistry();
 const { folder, start, reg, regJson } = registry;
@@ -79,6 +80,16 @@ test('up prints a line per thing that runs; a port in use is one line, exit 1', 
       stderr: `error: port ${port} is in use by another program\n`,
     });
   }
+});
+
+// It said nothing at all, ever, where `--registry` named nobody, a gateway, or a registry that asks for a token.
+test('a gateway alone says in its log why it has nothing to serve, and that it is over', async () => {
+  const port = await freePort();
+  const alone = ['up', '--gateway-only', '--gateway-port', '0', '--log', 'json'];
+  await using up = await start(alone, { REG_REGISTRY: `http://127.0.0.1:${port}` });
+  await up.printed(/"part":"gateway","message":".*127\.0\.0\.1:\d+ does not answer: ECONNREFUSED"/);
+  await using _ = await openRegistry(port);
+  await up.printed(/"part":"gateway","message":"the registry is followed"/);
 });
 
 test('a gateway alone follows the registry across the network, and keeps going without it', async () => {

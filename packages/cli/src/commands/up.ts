@@ -5,6 +5,7 @@ import { InvalidArgumentError } from 'commander';
 import { type CallerTokens, callerTokens, type TokenSettings } from '../caller-tokens.ts';
 import { type ListenSockets, takeListenSockets } from '../listen-sockets.ts';
 import { createLogLines, type LogForm, type LogLines } from '../log-lines.ts';
+import { logOf } from '../log-of.ts';
 import type { Part } from '../part.ts';
 import { printJson, printLine } from '../print.ts';
 import { refuseWithoutCredentials, registryCredentials } from '../registry-credentials.ts';
@@ -138,11 +139,6 @@ async function startOverStore(
   if (options.gatewayOnly)
     return startReader({ open, isAway: isStoreAway, log: say, stopped }, options, parts);
   return startRegistry(await open(stopped), options, credentials, log, parts);
-}
-
-function logOf(part: string, log: LogLines): (message: string) => void {
-  return (message) =>
-    log.add(log.form === 'json' ? JSON.stringify({ part, message }) : `${part}  ${message}`);
 }
 
 function shownTokens({ jwtJwks }: UpOptions, { from, made }: CallerTokens): Partial<Running> {
