@@ -6,7 +6,7 @@ import { type Refusal, refuse } from './refusal.ts';
 const noService = 'no service is registered for this path';
 /** The two ports of `reg up` are easily mixed up, by clients too, which show this. */
 const asksForRegistry =
-  /\/v1\/(?:services|leases|paths|history|snapshot|changes|gateways|health|explain|openapi)\b/;
+  /^\/v1\/(?:services|leases|paths|history|snapshot|changes|gateways|health|explain|openapi)\b/;
 const noRegistry = `this is a gateway, and ${noService}: the registry has a port of its own (3100)`;
 
 export function matchRoute(
