@@ -177,6 +177,7 @@ export function openChangeFeed({
     async close() {
       closed = true;
       leave();
+      silence.end();
       await running;
     },
   };

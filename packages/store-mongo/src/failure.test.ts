@@ -223,6 +223,21 @@ test('renewals that cannot be written for half a lease are refused, nobody expir
   }
 });
 
+// Story: each last word waited ten seconds for a database that was away, one after the other; whoever stopped a
+// registry then, because of that, killed it after half a minute.
+test('a database that is away holds up nobody who closes', async () => {
+  await using opened = await openBoth();
+  const { far, line, said } = opened;
+  const { generation } = await far.register(a, body(3001, { lease: { ttlMs: 60_000 } }));
+  line.cut();
+  await eventually(() => far.health().status !== 'ok');
+  await far.renew(a, generation);
+  const writing = codeOf(far.register(b, body(3002)));
+  await far.close();
+  expect(said.join()).toContain('the store closes, and the database does not answer');
+  expect(await writing).toBe('store_unavailable');
+});
+
 test('history that is gone while the line is cut: everything is read anew, followers are told, writes go on', async () => {
   await using opened = await openBoth();
   const { far, near, line, said, database } = opened;

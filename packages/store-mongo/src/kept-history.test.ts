@@ -1,5 +1,5 @@
 // Several registries over one database give one history, and it outlives each of them.
-import { createRegistry, type Registry } from '@reg/registry';
+import { createHistory, createRegistry, createSystemClock, createView, type Registry } from '@reg/registry';
 import type { HistoryEntry, RegistrationBody } from '@reg/schema';
 import { mongo } from 'mongoose';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -8,6 +8,7 @@ import { eventually } from '../../../tests/support/eventually.ts';
 import { startRegistry } from '../../../tests/support/stack.ts';
 import { temporaryFolder } from '../../../tests/support/temporary-folder.ts';
 import type { HistoryDocument } from './documents.ts';
+import { startKeptHistory } from './kept-history.ts';
 import { openMongoStore } from './mongo-store.ts';
 
 const urlOn = useServers('replica set');
@@ -158,4 +159,30 @@ test('killed at once, a registry loses nothing of what another one saw', async (
   } finally {
     await other.close();
   }
+});
+
+// Story: a registry that stood still just before it read once more what others had written down read there what its
+// own changes had yet to tell it, and had each of them twice from then on; the last one got another place, too, and
+// was written down twice for everybody.
+test('what others wrote down before it was told here is there once', async () => {
+  const { db } = fresh();
+  const collections = { history: db.collection<HistoryDocument>('history'), notes: db.collection<HistoryDocument>('notes') };
+  const view = createView({ epoch: 'one', revision: 1 });
+  const history = createHistory(() => view.position);
+  const clock = createSystemClock();
+  const keptHistory = startKeptHistory({ collections, history, view, clock, log: console.error });
+  const removed = (revision: number) => ({ revision, at: 0, changes: [{ kind: 'service-removed' as const, service: `of-${revision}` }] });
+  const entries = [1, 2, 3].map((revision) => {
+    const [placed] = createHistory(() => view.position).append(removed(revision));
+    return { index: 0, ...placed?.entry } as HistoryDocument['entries'][number];
+  });
+  await collections.history.insertOne({ epoch: 'one', last: 3, entries });
+  await keptHistory.load();
+  for (const revision of [2, 3]) {
+    view.advance(revision);
+    const [placed] = history.append(removed(revision));
+    expect(placed).toMatchObject({ revision, index: 0 });
+  }
+  expect(history.read({}).entries.map(({ service }) => service)).toEqual(['of-1', 'of-2', 'of-3']);
+  await keptHistory.close();
 });

@@ -73,8 +73,11 @@ export function startKeptHistory({
       readNewest(collections.history, ofView),
       readNewest(collections.notes, ofView),
     ]);
-    const oldest = changes.reduce((least, { revision }) => Math.min(least, revision), view.position.revision);
-    history.restore([...changes, ...notes], oldest);
+    const { revision: seen } = view.position;
+    const oldest = changes.reduce((least, { revision }) => Math.min(least, revision), seen);
+    // Others may be ahead: what they saw and we did not is still to be told to us, and would be there twice.
+    const kept = [...changes, ...notes].filter(({ revision }) => revision <= seen);
+    history.restore(kept, oldest);
   }
 
   async function flushDue(): Promise<void> {

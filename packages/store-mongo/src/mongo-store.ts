@@ -32,6 +32,7 @@ import { timeOf } from './revision.ts';
 import { openStandalone } from './standalone.ts';
 import { startFault } from './start-fault.ts';
 import { withoutPassword } from './store-url.ts';
+import { within } from './within.ts';
 import { type DatabaseNow, startWritable } from './writable.ts';
 import { createWriter } from './writer.ts';
 
@@ -56,6 +57,9 @@ export interface MongoStore extends Store {
   /** All of them: very many are not all kept. */
   invalidCount(): number;
 }
+
+/** It takes milliseconds. */
+const lastWordWithinMs = 2_000;
 
 const standaloneMeans =
   'the database is a standalone server: it takes one registry, which looks every so often for what people do by hand; a replica set (one member is enough) has neither limit';
@@ -97,6 +101,8 @@ async function openStore(
   const mirror = createMirror(view, planned.take);
   let writeCount = 0;
   let closed = false;
+  /** It did not answer when the store was closed. */
+  let isAway = false;
   /** Why the view stands still. */
   let unseen: { readonly text: string; readonly since: number } | undefined;
   /** While everything is read anew: whether it is to be read once more. */
@@ -257,15 +263,22 @@ async function openStore(
     return outcome;
   }
 
+  /** Nobody who closes waits for a database that is away, nor for more than one last word. */
+  async function inTime(lastWord: Promise<unknown>): Promise<void> {
+    const late = 'the store closes, and the database does not answer: what came last may not be written down';
+    await within(isAway ? 0 : lastWordWithinMs, lastWord, late).catch((cause: unknown) => {
+      if (!isAway) say(errorText(cause));
+      isAway = true;
+    });
+  }
+
   async function close(): Promise<void> {
     closed = true;
     changeLog.close();
-    await keptHistory.close();
-    await leases.close();
-    await writable.close();
-    await database.close();
+    await inTime(Promise.all([keptHistory.close(), leases.close(), writable.close()]));
+    await inTime(database.close());
     ownWrites.close();
-    await connection.close();
+    await inTime(connection.close());
   }
 
   try {

@@ -55,6 +55,7 @@ export function openReplicaSet({
   async function moveBarrier(): Promise<void> {
     const by = `${self}-${++barrierCount}`;
     const seen = new Promise<void>((reached, lost) => barriers.set(by, { reached, lost }));
+    seen.catch(() => {}); // it may be lost before it was moved, when nobody waits for it yet
     try {
       await collections.state.replaceOne({ _id: 'barrier' }, { by }, { upsert: true, writeConcern });
       await within(seenWithinMs, seen, 'the database does not tell of its changes');
@@ -133,6 +134,7 @@ export function openReplicaSet({
     },
     async close() {
       stopTidying?.();
+      for (const { lost } of barriers.values()) lost(new Error('the store is closed'));
       await feed?.close();
     },
   };

@@ -30,3 +30,11 @@ test('nothing of it stays when it is ended', () => {
   createSilenceLimit('silent').end();
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('once it is ended nobody waits: neither who does already nor who comes then', async () => {
+  const limit = createSilenceLimit('silent');
+  const before = limit.within(1_000, never);
+  limit.end();
+  await expect(before).rejects.toThrow('silent');
+  await expect(limit.within(1_000, never)).rejects.toThrow('silent');
+});

@@ -5,11 +5,13 @@ const lookEveryMs = 250;
 export interface SilenceLimit {
   /** What comes of the read, at the latest then or 250 ms later. @throws with `late`; it goes on unheard */
   within<Result>(limitMs: number, read: Promise<Result>): Promise<Result>;
+  /** Nobody waits any more: what is read then, and from then on, counts as late. */
   end(): void;
 }
 
 export function createSilenceLimit(late: string): SilenceLimit {
   let leftMs = 0;
+  let ended = false;
   let giveUp: (cause: Error) => void = () => {};
   // By turns of the timer and not by a clock: a process that stood still itself has not waited.
   const timer = setInterval(() => {
@@ -22,8 +24,13 @@ export function createSilenceLimit(late: string): SilenceLimit {
       return new Promise((resolve, reject) => {
         giveUp = reject;
         read.then(resolve, reject);
+        if (ended) reject(new Error(late));
       });
     },
-    end: () => clearInterval(timer),
+    end() {
+      ended = true;
+      clearInterval(timer);
+      giveUp(new Error(late));
+    },
   };
 }
