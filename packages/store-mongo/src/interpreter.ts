@@ -24,13 +24,22 @@ import {
   type ReadInstance,
   readDocument,
 } from './instance-document.ts';
+import type { Former } from './plan.ts';
+
+/** What a write that lost its race left. */
+export interface Refused {
+  readonly id: DocumentId;
+  readonly write: string;
+  /** What it replaced, and is listed still. Undefined: it goes again. */
+  readonly former: Former | undefined;
+}
 
 export interface Meaning {
   readonly changes: Change[];
   /** Our writes among them. */
   readonly writes: readonly string[];
-  /** A registry wrote it, and another one was there first: it goes again. */
-  readonly refused: readonly { readonly id: DocumentId; readonly write: string }[];
+  /** A registry wrote them, and another one was there first. */
+  readonly refused: readonly Refused[];
   /** Services that somebody made by hand: what they share is still to be written down. */
   readonly undefinedServices: readonly ServiceDefinition[];
   /** Services that somebody removed by hand: what they shared is still written down. */
@@ -67,7 +76,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
   const loading = othersOf !== undefined;
   let changes: Change[] = [];
   let writes: string[] = [];
-  let refused: { id: DocumentId; write: string }[] = [];
+  let refused: Refused[] = [];
   let undefinedServices: ServiceDefinition[] = [];
   let leftDefinitions: string[] = [];
   /** Somebody else may have it now. */
@@ -121,14 +130,38 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     const fresh = !loading && read.notes !== undefined && read.notes.write !== before?.write;
     settle(id);
     if (before && before.key !== keyOf(read)) instanceGone(id); // renamed by hand
-    const fault = clearTheWay(id, read) ?? define(id, read, fresh);
-    if (fault) hinder(id, read, fault, fresh);
+    const fault = (fresh ? outlived(read) : undefined) ?? clearTheWay(id, read) ?? define(id, read, fresh);
+    const former = fault && fresh && before?.write !== undefined ? formerOf(read) : undefined;
+    if (former && read.notes) {
+      keep(id, read);
+      refused.push({ id, write: read.notes.write, former });
+    } else if (fault) hinder(id, read, fault, fresh);
     else list(id, read, fresh);
+  }
+
+  /** Its registry had not seen yet how a later run came and went: no generation is given twice, nor a lower one. */
+  function outlived(read: ReadInstance): DocumentFault | undefined {
+    const last = view.tombstones.get(keyOf(read));
+    const { generation, runId } = read.instance;
+    if (!last || generation > last.generation) return undefined;
+    const goesOn = generation === last.generation && runId === last.runId && !last.gone?.ended;
+    if (goesOn) return undefined;
+    return { path: 'reg.generation', message: `is not above ${last.generation}, which has ended` };
+  }
+
+  /** Listed under its name, whatever the document says by now. */
+  function formerOf(read: ReadInstance): Former | undefined {
+    const key = keyOf(read);
+    const service = view.services.get(read.definition.name);
+    const instance = service?.instances.get(read.instance.instanceId);
+    if (!service || !instance) return undefined;
+    const { supersededRuns = [] } = view.leases.get(key) ?? {};
+    return { definition: service.definition, instance, supersededRuns };
   }
 
   /** It is not listed; one that a registry wrote has lost its race, and goes. */
   function hinder(id: DocumentId, read: ReadInstance, fault: DocumentFault, fresh: boolean): void {
-    if (fresh && read.notes) refused.push({ id, write: read.notes.write });
+    if (fresh && read.notes) refused.push({ id, write: read.notes.write, former: undefined });
     else wait(id, read);
     instanceGone(id);
     invalid.report(idText(id), fault);
@@ -216,7 +249,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     else if (known.state === 'up' && instance.state === 'draining') {
       const reason = notes?.reason;
       say({ kind: 'instance-drained', service, instance, ...(reason !== undefined && { reason }) });
-    } else if (fresh || !isDeepStrictEqual(known, instance))
+    } else if ((fresh && !notes?.write.startsWith(healing)) || !isDeepStrictEqual(known, instance))
       say({ kind: 'instance-updated', service, instance });
   }
 

@@ -166,12 +166,19 @@ test('killed at once, a registry loses nothing of what another one saw', async (
 // was written down twice for everybody.
 test('what others wrote down before it was told here is there once', async () => {
   const { db } = fresh();
-  const collections = { history: db.collection<HistoryDocument>('history'), notes: db.collection<HistoryDocument>('notes') };
+  const collections = {
+    history: db.collection<HistoryDocument>('history'),
+    notes: db.collection<HistoryDocument>('notes'),
+  };
   const view = createView({ epoch: 'one', revision: 1 });
   const history = createHistory(() => view.position);
   const clock = createSystemClock();
   const keptHistory = startKeptHistory({ collections, history, view, clock, log: console.error });
-  const removed = (revision: number) => ({ revision, at: 0, changes: [{ kind: 'service-removed' as const, service: `of-${revision}` }] });
+  const removed = (revision: number) => ({
+    revision,
+    at: 0,
+    changes: [{ kind: 'service-removed' as const, service: `of-${revision}` }],
+  });
   const entries = [1, 2, 3].map((revision) => {
     const [placed] = createHistory(() => view.position).append(removed(revision));
     return { index: 0, ...placed?.entry } as HistoryDocument['entries'][number];

@@ -1,6 +1,6 @@
 // What of leases is written down: nothing before the first renewal; then all renewals that were gathered in one
 // statement, which no value in it may turn into another one, and no late word may turn back.
-import { createRegistry, type Registry } from '@reg/registry';
+import { createRegistry, instanceKey, type Registry } from '@reg/registry';
 import { mongo } from 'mongoose';
 import { expect } from 'vitest';
 import { test, useServers } from '../../../tests/support/database-servers.ts';
@@ -109,3 +109,27 @@ async function endsOnTime(registry: Registry): Promise<void> {
   const timeOf = (kind: string) => entries.findLast((entry) => entry.kind === kind)?.at ?? Number.NaN;
   expect(timeOf('instance-expired') - timeOf('instance-registered')).toBeGreaterThanOrEqual(1_000);
 }
+
+// Story: a registry that was cut off wrote down what had been renewed there before, while the lease had ended and the
+// same run had registered again; asked in the same moment what is known of the old lease, it ended the new one.
+test('what is written of a lease that ended takes nothing from the one that began since', async () => {
+  const url = urlOn('replica set');
+  const client = await new mongo.MongoClient(url).connect();
+  const store = await openMongoStore({ url });
+  const registry = createRegistry({ store });
+  try {
+    const before = Date.now();
+    const { service, id, generation } = await register(registry, 'again', 3001);
+    const long = new Date(before - 3_600_000);
+    const state = client.db().collection<{ _id: string }>('state');
+    await state.updateOne({ _id: 'writable' }, { $set: { since: long } });
+    const kept = { _id: `${service}/${id}`, generation, renewedAt: long };
+    await client.db().collection<LeaseDocument>('leases').insertOne(kept);
+    const key = instanceKey({ service, id });
+    await store.refresh([key], before);
+    expect(store.view.leases.get(key)?.expiresAt).toBeGreaterThan(before);
+  } finally {
+    await registry.close();
+    await client.close();
+  }
+});

@@ -158,7 +158,7 @@ export function startLeases({
       const lease = key && view.leases.get(key);
       if (lease && generation < lease.generation) continue; // of a former run
       left.delete(_id);
-      if (!key || lease?.leaseMs == null) continue;
+      if (!key || lease?.leaseMs == null || !isOverdue(key, now)) continue; // it began anew meanwhile
       const expiresAt = Math.floor(now - age + lease.leaseMs);
       view.renew({ key, generation: lease.generation, expiresAt });
     }

@@ -16,16 +16,17 @@ import { type ChangeSet, regError } from '@reg/schema';
 import { type Connected, connect } from './connect.ts';
 import type { Database, Step } from './database.ts';
 import { createDefinitionsUnderWay } from './definitions-under-way.ts';
-import { collectionsOf, type DocumentId } from './documents.ts';
+import { collectionsOf } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { createHealer } from './healer.ts';
 import { idText } from './instance-document.ts';
+import { healing, type Refused } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 import { startKeptHistory } from './kept-history.ts';
 import { startLeases } from './leases.ts';
 import { createMirror } from './mirror.ts';
 import { createOwnWrites } from './own-writes.ts';
-import { type Operation, planWrite, type WriteName } from './plan.ts';
+import { type Operation, planRestore, planWrite, type WriteName } from './plan.ts';
 import { createPlanned } from './planned.ts';
 import { openReplicaSet } from './replica-set.ts';
 import { timeOf } from './revision.ts';
@@ -232,17 +233,19 @@ async function openStore(
     if (notes) keptHistory.keep(history.note(notes, origin, revision, set.at), isOurs);
     for (const write of writes) ownWrites.seen(write, set);
     if (transaction !== undefined) ownWrites.seen(transaction, set);
-    for (const { id, write } of refused) {
-      ownWrites.lost(write);
-      void undo(id, write);
+    for (const one of refused) {
+      ownWrites.lost(one.write);
+      void undo(one);
     }
     void healer.heal(meaning);
   }
 
   /** Everybody does so who sees it; once is enough. */
-  async function undo(id: DocumentId, write: string): Promise<void> {
+  async function undo({ id, write, former }: Refused): Promise<void> {
+    const before = { id, write };
+    const name = { write: `${healing}${nextWrite()}`, at: clock.now() };
     try {
-      await database.mend({ kind: 'delete-instance', before: { id, write } });
+      await database.mend(former ? planRestore(before, former, name) : { kind: 'delete-instance', before });
     } catch (error) {
       if (!closed) say(`a document that lost its race stays: ${errorText(error)}`);
     }

@@ -10,7 +10,7 @@ import {
   type Origin,
   type View,
 } from '@reg/registry';
-import { type Change, type Note, type ServiceDefinition, slug } from '@reg/schema';
+import { type Change, type Instance, type Note, type ServiceDefinition, slug } from '@reg/schema';
 import type { KeptDocument } from './books.ts';
 import type { DefinitionDocument, ServiceDocument, TombstoneDocument } from './documents.ts';
 import { documentId, idText, type ReadInstance, toDocument } from './instance-document.ts';
@@ -46,6 +46,13 @@ export interface WriteName extends Origin {
   readonly at: number;
   /** It does nothing but note them. */
   readonly notes?: readonly Note[] | undefined;
+}
+
+/** An instance as it is listed. */
+export interface Former {
+  readonly definition: ServiceDefinition;
+  readonly instance: Instance;
+  readonly supersededRuns: readonly string[];
 }
 
 /** As documents have it: what is not known is left out. */
@@ -160,4 +167,15 @@ export function planWrite(
   }
 
   return [...freed, ...changes.flatMap(operationsOf)];
+}
+
+/** The document as it was before a write that lost its race. */
+export function planRestore(
+  before: KeptDocument,
+  { definition, instance, supersededRuns }: Former,
+  { write, at }: WriteName,
+): Operation {
+  const document = toDocument(before.id, definition, instance, { supersededRuns, write, at });
+  const says = { definition, instance, notes: { supersededRuns, write } };
+  return { kind: 'replace-instance', before, document, says };
 }

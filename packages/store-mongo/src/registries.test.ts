@@ -1,10 +1,12 @@
 // Several registries over one database: equal, and of one mind.
 import { createRegistry, type Registry } from '@reg/registry';
 import { isRegError, type RegistrationBody } from '@reg/schema';
+import { mongo } from 'mongoose';
 import { expect } from 'vitest';
 import { test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { count } from '../../../tests/support/size.ts';
+import type { ServiceDocument } from './documents.ts';
 import { openMongoStore } from './mongo-store.ts';
 
 const urlOn = useServers('replica set');
@@ -194,3 +196,78 @@ test('a lease renewed at one registry is expired by none; one that nobody renews
     clearInterval(renewing);
   }
 });
+
+// Story: an instance was drained at a registry that had not seen yet how another one redefined the service. The
+// document said the former url, so it had lost the race, and was deleted: an acknowledged registration was gone.
+test.each(['a path', 'an address'])(
+  'a write that comes too late for %s leaves the instance as it was',
+  async (late) => {
+    await using opened = await openRegistries();
+    const { registries, url } = opened;
+    const [one, two] = registries as [Registry, Registry];
+    const client = await new mongo.MongoClient(url).connect();
+    try {
+      const services = client.db().collection<ServiceDocument>('services');
+      const { generation } = await one.register({ service: 'tickets', id: 'a' }, body(3001));
+      const kept = await services.findOne({ name: 'tickets' });
+      if (!kept?.reg) throw new TypeError('nothing is kept');
+      await one.register({ service: 'tickets', id: 'b' }, body(3002, { url: '/moved', redefine: true }));
+      // As a registry writes it that has seen nothing of that.
+      const { write } = kept.reg;
+      const reg = { ...kept.reg, state: 'draining' as const, write: 'too-late' };
+      const taken = { url: '/moved', endpoints: body(3002).endpoints };
+      const { _id, ...said } = { ...kept, ...(late === 'a path' ? {} : taken), reg };
+      expect(await services.replaceOne({ _id, 'reg.write': write }, said)).toMatchObject({ matchedCount: 1 });
+
+      await eventually(
+        () => services.findOne({ _id }),
+        (document) => document?.url === '/moved' && document.reg?.state === 'up',
+      );
+      await two.renew({ service: 'tickets', id: 'a' }, generation);
+      await two.drain({ service: 'tickets', id: 'a' }, { generation });
+      await eventually(() => one.getService('tickets').instances.find(({ state }) => state === 'draining'));
+      expect((await agreed(registries)).map(({ instances }) => instances.length)).toEqual([2]);
+      expect(one.history().entries.map(({ kind }) => kind)).toEqual([
+        'service-updated',
+        'instance-registered',
+        'service-updated',
+        'instance-registered',
+        'instance-drained',
+      ]);
+    } finally {
+      await client.close();
+    }
+  },
+);
+
+// Story: a registry that was behind granted a new run a generation below that of a run which had come and gone.
+test.each([0, 1])(
+  'a run granted %i below one that has ended, by a registry that is behind, is not listed',
+  async (below) => {
+    await using opened = await openRegistries(2);
+    const { registries, url } = opened;
+    const [one, two] = registries as [Registry, Registry];
+    const client = await new mongo.MongoClient(url).connect();
+    try {
+      const services = client.db().collection<ServiceDocument>('services');
+      await one.register({ service: 'tickets', id: 'b' }, body(3002));
+      const { generation } = await one.register(
+        { service: 'tickets', id: 'a' },
+        body(3001, { runId: 'first' }),
+      );
+      const kept = await services.findOne({ 'reg.id': 'a' });
+      if (!kept?.reg) throw new TypeError('nothing is kept');
+      await one.unregister({ service: 'tickets', id: 'a' }, { generation });
+
+      const reg = { ...kept.reg, generation: generation - below, runId: 'second', write: 'too-late' };
+      await services.insertOne({ ...kept, reg });
+      await eventually(async () => (await services.countDocuments({ 'reg.id': 'a' })) === 0);
+      const again = await two.register({ service: 'tickets', id: 'a' }, body(3001, { runId: 'second' }));
+      expect(again.generation).toBeGreaterThan(generation);
+      await agreed(registries);
+      expect(one.history().entries.filter(({ instanceId }) => instanceId === 'a')).toHaveLength(3);
+    } finally {
+      await client.close();
+    }
+  },
+);
