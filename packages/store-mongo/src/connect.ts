@@ -27,6 +27,10 @@ export async function connect(url: string, signal?: AbortSignal): Promise<Connec
     serverSelectionTimeoutMS: startWithinMs,
     heartbeatFrequencyMS: askedEveryMs,
     connectTimeoutMS: answersWithinMs,
+    // Whatever the URL has of these: no other would do, and each would win over its like below.
+    readPreference: 'primary',
+    readConcernLevel: 'majority',
+    journal: true,
     writeConcern,
     readConcern: { level: 'majority' },
     maxPoolSize: 20,

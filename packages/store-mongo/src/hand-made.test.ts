@@ -331,6 +331,48 @@ test.for(serverKinds)(
   },
 );
 
+// Story: a document with a typing error was in no log, and of a gateway alone that reads the database nowhere at all.
+test.for(serverKinds)(
+  'one that means nothing is in the log, once until it is mended (%s)',
+  async (server) => {
+    const url = urlOn(server);
+    const lines: string[] = [];
+    const log = (line: string) => {
+      if (line.startsWith('the document ')) lines.push(line);
+    };
+    await using opened = createDisposable(await openMongoStore({ url, log }));
+    const { store } = opened;
+    const connection = await mongoose.createConnection(url).asPromise();
+    try {
+      const services = connection.collection('services');
+      const { insertedId } = await services.insertOne(plain('tickets', 3001, { authorizedRoles: 'reader' }));
+      const line = `the document ${insertedId} is left alone: authorizedRoles: `;
+      await eventually(
+        () => lines,
+        ([first]) => first?.startsWith(line) === true,
+      );
+      await services.insertOne(plain('orders', 3002));
+      await eventually(
+        () => store.view.services.size,
+        (size) => size === 1,
+      );
+      await services.updateOne({ name: 'tickets' }, { $set: { authorizedRoles: ['reader'] } });
+      await eventually(
+        () => store.view.services.size,
+        (size) => size === 2,
+      );
+      expect(lines).toHaveLength(1);
+      await services.updateOne({ name: 'tickets' }, { $set: { authorizedRoles: 'reader' } });
+      await eventually(
+        () => lines.length,
+        (count) => count === 2,
+      );
+    } finally {
+      await connection.close();
+    }
+  },
+);
+
 const hostileValues: readonly unknown[] = [
   null,
   17,

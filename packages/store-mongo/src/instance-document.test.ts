@@ -64,3 +64,12 @@ test('instances of one service share one definition in memory', () => {
   if (isFault(one) || isFault(other)) throw new TypeError('both say something');
   expect(other.definition).toBe(one.definition);
 });
+
+// Story: who made documents with numbers for an _id was told that these must be letters, and no way to keep them.
+test('an _id that is no id of an instance needs an instanceId, and the fault says so', () => {
+  const numbered = { ...byHand, _id: 7 };
+  expect(readDocument(numbered)).toEqual({ path: '_id', message: expect.stringMatching(/ an instanceId$/) });
+  expect(readDocument({ ...numbered, instanceId: 'seven' })).toMatchObject({
+    instance: { instanceId: 'seven' },
+  });
+});

@@ -173,7 +173,10 @@ function readNoted(
 ): ReadInstance | DocumentFault {
   if (reg === undefined) {
     const id = instanceId.safeParse(own.instanceId ?? idText(_id));
-    if (!id.success) return faultOf(id.error, '_id');
+    if (!id.success) {
+      const { path, message } = faultOf(id.error, '_id');
+      return { path, message: `${message}; or give the document an instanceId` };
+    }
     return { definition, instance: handMade(own, id.data), notes: undefined };
   }
   const noted = notes.safeParse(reg);

@@ -26,6 +26,24 @@ test('what a stranger wrote is one line of bounded length', () => {
   expect(shown?.path).toBe('metadata.\u{fffd}[31m\u{fffd}');
 });
 
+test('news is who is reported first or otherwise; the same once more, or forgotten in between, is none', () => {
+  const invalid = createInvalidDocuments();
+  const report = (id: string, message: string) => invalid.report(id, { path: 'url', message });
+  const news = () => invalid.takeNews().map(({ id, message }) => `${id} ${message}`);
+  report('a', 'is wrong');
+  report('b', 'is wrong');
+  expect(news()).toEqual(['a is wrong', 'b is wrong']);
+  invalid.forget('a');
+  report('a', 'is wrong');
+  report('b', 'is taken');
+  expect(news()).toEqual(['b is taken']);
+  invalid.clear();
+  report('b', 'is taken');
+  expect(news()).toEqual([]);
+  report('a', 'is wrong');
+  expect(news()).toEqual(['a is wrong']); // it had been mended
+});
+
 test('no two _ids have one text, whatever they are, and none has a long one', () => {
   const ids = [
     'a',

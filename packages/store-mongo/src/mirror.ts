@@ -38,6 +38,8 @@ export interface Mirror {
   /** Documents that are left alone; the oldest reports of very many. */
   invalid(): readonly InvalidDocument[];
   invalidCount(): number;
+  /** Who of them is new, or reported otherwise, since this was last asked. */
+  takeInvalidNews(): readonly InvalidDocument[];
   /** Takes everything anew. @returns what a view begins with */
   load(
     everything: Pick<Everything, 'services' | 'definitions' | 'tombstones'>,
@@ -74,6 +76,7 @@ export function createMirror(
     definitionWrite: (service) => books.definitionWrites.get(service),
     invalid: invalid.list,
     invalidCount: () => invalid.size,
+    takeInvalidNews: invalid.takeNews,
     load({ services, definitions, tombstones }, now) {
       books.clear();
       const view = createView({ epoch: '', revision: 0 });

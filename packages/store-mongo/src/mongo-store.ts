@@ -22,6 +22,7 @@ import { createHealer } from './healer.ts';
 import { idText } from './instance-document.ts';
 import { healing, type Refused } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
+import { createInvalidLines } from './invalid-lines.ts';
 import { startKeptHistory } from './kept-history.ts';
 import { startLeases } from './leases.ts';
 import { createMirror } from './mirror.ts';
@@ -100,6 +101,7 @@ async function openStore(
   const planned = createPlanned();
   const definitions = createDefinitionsUnderWay();
   const mirror = createMirror(view, planned.take);
+  const logInvalid = createInvalidLines({ clock, log: say });
   let writeCount = 0;
   let closed = false;
   /** It did not answer when the store was closed. */
@@ -159,6 +161,7 @@ async function openStore(
   async function load(): Promise<void> {
     const { epoch, revision, ...everything } = await database.load();
     const { undefinedServices, leftDefinitions, ...kept } = mirror.load(everything, clock.now());
+    logInvalid(mirror.takeInvalidNews());
     const position = { epoch, revision };
     view.restore(position, kept);
     changeLog.restart(position);
@@ -223,6 +226,8 @@ async function openStore(
     });
     view.advance(revision);
     const { changes, writes, refused } = meaning;
+    const going = new Set(refused.map(({ id }) => idText(id)));
+    logInvalid(mirror.takeInvalidNews().filter(({ id }) => !going.has(id)));
     const byHand = transaction === undefined && writes.length === 0;
     // Who edits a document of ours leaves our time in it. What the database says is the same for everybody.
     const toldAt = byHand ? (database.kind === 'standalone' ? now : timeOf(revision)) : at;

@@ -9,6 +9,7 @@ import { type ChangeFeed, openChangeFeed } from './change-feed.ts';
 import type { Database, Listener } from './database.ts';
 import type { Collections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
+import { errorText } from './error-text.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { prepareCollections } from './prepare-collections.ts';
 import { readEverything } from './read-everything.ts';
@@ -70,9 +71,10 @@ export function openReplicaSet({
       await endAbandonedTransactions(connection.getClient());
       tidyFault = undefined;
     } catch (error) {
-      if (!(error instanceof driver.MongoServerError) || error.message === tidyFault) return;
-      tidyFault = error.message;
-      log(`transactions that a dead registry left are not ended before their minute: ${error.message}`);
+      const text = errorText(error);
+      if (!(error instanceof driver.MongoServerError) || text === tidyFault) return;
+      tidyFault = text;
+      log(`transactions that a dead registry left are not ended before their minute: ${text}`);
     }
   }
 

@@ -196,3 +196,19 @@ test('while nobody writes nothing is read; what is written by hand is looked for
   await clock.advance(60_000);
   await eventually(tick, (count) => count > before);
 });
+
+// Story: what was in the collection was listed on, until somebody wrote to it: the server has no counts of what is gone.
+test('services dropped by hand are listed no more, though nobody writes', async () => {
+  const url = newUrl();
+  const clock = createFakeClock(Date.now());
+  await using opened = await open(url, { clock });
+  await using database = await connectTo(url);
+  await opened.registry.register(one, body(3001, { lease: 'none' }));
+  await database.db.dropCollection('services');
+  const listed = async () => {
+    await clock.advance(200);
+    await database.db.command({ ping: 1 });
+    return opened.registry.snapshot().services.flatMap(({ instances }) => instances);
+  };
+  await eventually(listed, ({ length }) => length === 0);
+});

@@ -82,3 +82,15 @@ test('a set without a primary is told as such; where a member says why, its word
   );
   expect(messageOf('connect ECONNREFUSED 127.0.0.1:1')).toMatch(/: connect ECONNREFUSED 127\.0\.0\.1:1$/);
 });
+
+// Story: a mongod with --replSet that nobody had initiated yet was told as "Server selection timed out after 10000 ms".
+test.each(['Unknown', 'ReplicaSetNoPrimary'])(
+  'a set that was never initiated is told as such (%s)',
+  (type) => {
+    const reason = { type, servers: new Map([['h:1', { type: 'RSGhost' }]]) } as never;
+    const cause = new mongo.MongoServerSelectionError('Server selection timed out after 10000 ms', reason);
+    expect(startFault(cause, url).message).toMatch(
+      /^no database [^\n]*: who answers there [^\n]* never initiated$/,
+    );
+  },
+);

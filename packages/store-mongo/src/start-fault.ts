@@ -63,7 +63,10 @@ function describe(cause: unknown, url: string): string {
 /** Where somebody answered and is of no use, the driver says only for how long it waited. */
 function whyNotUsed(cause: Error): string | undefined {
   const { type, servers } = ('reason' in cause ? cause.reason : {}) as Partial<mongo.TopologyDescription>;
-  if (!/^Server selection timed out/.test(cause.message) || type !== 'ReplicaSetNoPrimary') return undefined;
+  if (!/^Server selection timed out/.test(cause.message)) return undefined;
+  if ([...(servers?.values() ?? [])].some((server) => server.type === 'RSGhost'))
+    return 'who answers there is a member of a replica set that was never initiated';
+  if (type !== 'ReplicaSetNoPrimary') return undefined;
   return servers?.size === 0
     ? 'who answers there is no member of the replica set that the URL names (replicaSet)'
     : 'the replica set has no primary at the moment';

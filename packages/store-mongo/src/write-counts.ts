@@ -1,9 +1,12 @@
-import type { mongo } from 'mongoose';
+import { mongo } from 'mongoose';
 
 interface Stats {
   readonly latencyStats: { readonly writes: { readonly ops: mongo.Long | number } };
   readonly count: number;
 }
+
+/** Code of the server. */
+const namespaceNotFound = 26;
 
 /**
  * Another text once anybody wrote to what people edit, even where that changed nothing, and once the server or a
@@ -21,9 +24,14 @@ export async function writeCounts(db: mongo.Db): Promise<string> {
 
 async function countsOf(db: mongo.Db, collection: 'services' | 'definitions'): Promise<string> {
   const pipeline = [{ $collStats: { latencyStats: {}, count: {} } }];
-  const [stats] = await db
-    .collection(collection)
-    .aggregate<Stats>(pipeline, { readConcern: { level: 'local' } })
-    .toArray();
-  return `${stats?.latencyStats.writes.ops} ${stats?.count}`;
+  try {
+    const [stats] = await db
+      .collection(collection)
+      .aggregate<Stats>(pipeline, { readConcern: { level: 'local' } })
+      .toArray();
+    return `${stats?.latencyStats.writes.ops} ${stats?.count}`;
+  } catch (error) {
+    if (error instanceof mongo.MongoServerError && error.code === namespaceNotFound) return 'dropped';
+    throw error;
+  }
 }
