@@ -12,7 +12,8 @@ interface EverythingRead extends Omit<Everything, 'epoch' | 'revision'> {
 
 export async function readEverything(database: mongo.Db): Promise<EverythingRead> {
   const moment = await database.command({ find: 'state', limit: 1, readConcern: { level: 'snapshot' } });
-  const atClusterTime: mongo.Timestamp = moment.cursor.atClusterTime;
+  // Where there is no `state`, in a database that no registry was at yet, no moment is told with its documents.
+  const atClusterTime: mongo.Timestamp = moment.cursor.atClusterTime ?? moment.operationTime;
   const readConcern = { level: 'snapshot', atClusterTime };
   const open = (find: string) =>
     database.runCursorCommand({ find, batchSize, readConcern }).setBatchSize(batchSize);

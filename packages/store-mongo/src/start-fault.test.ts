@@ -20,6 +20,7 @@ test.each([
   ['mongodb://ada:ses/ame@h/reg', 'none of a database'],
   ['mongodb://ada:ses@ame@h/reg', 'none of a database'],
   ['mongodb://ada:sesame@h', 'names no database'],
+  ['mongodb://ada:sesame@h/reg\n', 'the end of a line'], // read from a file: it was a database of its own
   ['mongodb://ada:sesame@h/?replicaSet=rs', 'names no database'],
 ])('%s is refused, and its password not shown', (text, why) => {
   const refused = () => parseStoreUrl(text);

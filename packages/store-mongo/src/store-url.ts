@@ -13,6 +13,8 @@ const example = 'mongodb://127.0.0.1:27017/reg';
 
 /** The driver has the last word on it. @throws `invalid_request`, never with the URL itself */
 export function parseStoreUrl(url: string): StoreUrl {
+  if (/[\s\p{Cc}]/u.test(url))
+    throw regError('invalid_request', "the store's URL has a space or the end of a line in it");
   const [, credentials, hosts = '', database = ''] =
     /^mongodb(?:\+srv)?:\/\/(?:([^/@]*)@)?([^/@?]+)(?:\/([^/@?]*))?(?:\?.*)?$/s.exec(url) ?? [];
   if (hosts === '') {

@@ -125,3 +125,21 @@ test('an index that is right under another name is right', async () => {
   expect(await world.findings()).toEqual([]);
   await world.openAndClose();
 });
+
+// Story: a typing error in the name of the database, or too early a look, ended with '"atClusterTime" had the wrong type'.
+test.for(serverKinds)(
+  'a database that no registry was at: each collection is told as missing (%s)',
+  async (server) => {
+    const url = urlOn(server);
+    const { counts, findings } = await verifyMongoStore(url);
+    expect(counts).toEqual({ services: 0, definitions: 0, leases: 0, tombstones: 0 });
+    expect(new Set(findings.map(({ message }) => message))).toEqual(
+      new Set(['is missing: a registry that starts makes it']),
+    );
+    expect(findings).toHaveLength(8);
+    const connection = await mongoose.createConnection(url).asPromise();
+    await connection.collection('services').insertOne({ name: 'tickets' });
+    await connection.close();
+    expect((await verifyMongoStore(url)).counts.services).toBe(1);
+  },
+);
