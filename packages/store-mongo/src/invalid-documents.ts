@@ -19,6 +19,7 @@ export interface InvalidDocuments {
   takeNews(): readonly InvalidDocument[];
 }
 
+const noNews: readonly InvalidDocument[] = []; // what every change but very few has
 const keptAtMost = 1_000;
 const textAtMost = 200;
 
@@ -49,6 +50,7 @@ export function createInvalidDocuments(): InvalidDocuments {
     },
     list: () => [...kept.values()],
     takeNews() {
+      if (touched.size === 0) return noNews;
       const news: InvalidDocument[] = [];
       for (const id of touched) {
         const document = kept.get(id);

@@ -226,8 +226,7 @@ async function openStore(
     });
     view.advance(revision);
     const { changes, writes, refused } = meaning;
-    const going = new Set(refused.map(({ id }) => idText(id)));
-    logInvalid(mirror.takeInvalidNews().filter(({ id }) => !going.has(id)));
+    tellInvalid(refused);
     const byHand = transaction === undefined && writes.length === 0;
     // Who edits a document of ours leaves our time in it. What the database says is the same for everybody.
     const toldAt = byHand ? (database.kind === 'standalone' ? now : timeOf(revision)) : at;
@@ -243,6 +242,14 @@ async function openStore(
       void undo(one);
     }
     void healer.heal(meaning);
+  }
+
+  /** What lost its race is about to go: nobody need mend it. */
+  function tellInvalid(refused: readonly Refused[]): void {
+    const news = mirror.takeInvalidNews();
+    if (news.length === 0) return;
+    const going = new Set(refused.map(({ id }) => idText(id)));
+    logInvalid(news.filter(({ id }) => !going.has(id)));
   }
 
   /** Everybody does so who sees it; once is enough. */
