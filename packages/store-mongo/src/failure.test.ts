@@ -1,6 +1,6 @@
 // What happens to a registry whose line to the database fails. The line is a TCP proxy; the database is real.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createRegistry, type Registry } from '@reg/registry';
+import { createRegistry, createSystemClock, type Registry } from '@reg/registry';
 import { isRegError, type RegistrationBody } from '@reg/schema';
 import { mongo } from 'mongoose';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -28,12 +28,13 @@ interface Opened extends AsyncDisposable {
   readonly database: string;
 }
 
-async function openBoth(): Promise<Opened> {
+async function openBoth({ clock = createSystemClock() } = {}): Promise<Opened> {
   const database = freshName();
   const line = await startDatabaseLine(replicaSet.members[0]?.url ?? '');
   const said: string[] = [];
   const log = (text: string) => void said.push(text);
-  const far = createRegistry({ store: await openMongoStore({ url: line.urlOf(database), log }) });
+  const farStore = await openMongoStore({ url: line.urlOf(database), log, clock });
+  const far = createRegistry({ store: farStore, clock });
   const near = createRegistry({ store: await openMongoStore({ url: replicaSet.urlOf(database) }) });
   return {
     far,
@@ -222,6 +223,32 @@ test('renewals that cannot be written for half a lease are refused, nobody expir
   } finally {
     clearInterval(renewing);
   }
+});
+
+// Story: a renewal had to wait for half a lease before the next one was refused, and whoever renews every third of it
+// was refused at its very end: the lease was gone before another registry heard of it.
+test('who renews every third of its lease is refused in time to turn to another registry', async () => {
+  let later = 0;
+  const system = createSystemClock();
+  await using opened = await openBoth({ clock: { ...system, now: () => system.now() + later } });
+  const { far, line, database } = opened;
+  const { generation } = await far.register(a, body(3001, { lease: { ttlMs: 60_000 } }));
+  const client = await new mongo.MongoClient(replicaSet.urlOf(database)).connect();
+  try {
+    const leases = client.db().collection('leases');
+    const written = () => eventually(async () => (await leases.countDocuments()) === 1);
+    later += 40_000; // late, and then twice: nothing is wrong with that
+    expect(await codeOf(far.renew(a, generation))).toBe('ok');
+    expect(await codeOf(far.renew(a, generation))).toBe('ok');
+    await written();
+  } finally {
+    await client.close();
+  }
+  line.cut();
+  later += 20_000;
+  expect(await codeOf(far.renew(a, generation))).toBe('ok');
+  later += 20_000;
+  expect(await codeOf(far.renew(a, generation))).toBe('store_unavailable');
 });
 
 // Story: each last word waited ten seconds for a database that was away, one after the other; whoever stopped a
