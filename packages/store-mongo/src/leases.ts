@@ -127,7 +127,7 @@ export function startLeases({
     return regError('store_unavailable', `${what}${renewalFault && `: ${renewalFault}`}`);
   }
 
-  function renewedAt(key: InstanceKey): number | undefined {
+  function lastRenewedAt(key: InstanceKey): number | undefined {
     const { expiresAt = null, leaseMs = null } = view.leases.get(key) ?? {};
     return expiresAt === null || leaseMs === null ? undefined : expiresAt - leaseMs;
   }
@@ -151,7 +151,7 @@ export function startLeases({
   /** It ends by the same condition as every other, so it is written down now. */
   function addBeginning(key: InstanceKey): void {
     const generation = view.leases.get(key)?.generation;
-    const begunAt = renewedAt(key);
+    const begunAt = lastRenewedAt(key);
     if (generation === undefined || begunAt === undefined || pending.has(key)) return;
     add(key, generation, begunAt, begunAt);
   }
@@ -188,7 +188,7 @@ export function startLeases({
       const now = clock.now();
       for (const renewal of renewals) {
         const { key, generation } = renewal;
-        const renewedBefore = renewedAt(key) ?? now;
+        const renewedBefore = lastRenewedAt(key) ?? now;
         if (view.renew(renewal)) add(key, generation, now, renewedBefore);
         else lost.push(key);
       }
