@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { commonHeaders } from './common-headers.ts';
 import type { Answer } from './handlers.ts';
+import { sendTogether } from './send-together.ts';
 
 /** More than this is not read only to be thrown away. */
 const maxDiscardedBytes = 64 * 1024;
@@ -23,7 +24,7 @@ export function respond(
   if (lingers) all.Connection = 'close';
   response.writeHead(status, all);
   if (lingers) closeLingering(request, response, body);
-  else response.end(body);
+  else sendTogether(response, body);
 }
 
 /** Node reads the rest of a small body by itself, and the connection serves on. */
