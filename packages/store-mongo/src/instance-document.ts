@@ -81,18 +81,8 @@ const otherText = (id: unknown): string =>
 
 export function toDocument(
   _id: DocumentId,
-  { name, url, authorizedRoles, access: who }: ServiceDefinition,
-  {
-    instanceId: id,
-    generation: granted,
-    state,
-    lease,
-    runId: run,
-    registrant,
-    registeredAt,
-    endpoints,
-    ...rest
-  }: Instance,
+  definition: ServiceDefinition,
+  instance: Instance,
   {
     supersededRuns,
     write,
@@ -102,14 +92,17 @@ export function toDocument(
     reason,
   }: Pick<InstanceNotes, 'supersededRuns' | 'write' | 'at' | 'by' | 'from' | 'reason'>,
 ): ServiceDocument {
+  const {
+    instanceId: id,
+    generation: granted,
+    state,
+    lease,
+    runId: run,
+    registrant,
+    registeredAt,
+  } = instance;
   return {
-    _id,
-    name,
-    url,
-    endpoints,
-    authorizedRoles,
-    ...(who !== 'token' && { access: who }),
-    ...rest,
+    ...plainDocument(_id, definition, instance),
     reg: {
       id,
       generation: granted,
@@ -126,6 +119,38 @@ export function toDocument(
       ...(reason !== undefined && { reason }),
     },
   };
+}
+
+/** As a person may have written it: without anything that the registry notes. */
+export function toHandMadeDocument(
+  _id: DocumentId,
+  definition: ServiceDefinition,
+  instance: Instance,
+): ServiceDocument {
+  const { instanceId: id, lease } = instance;
+  return {
+    ...plainDocument(_id, definition, instance),
+    ...(id !== idText(_id) && { instanceId: id }),
+    ...(lease !== 'none' && { lease }),
+  };
+}
+
+function plainDocument(
+  _id: DocumentId,
+  { name, url, authorizedRoles, access: who }: ServiceDefinition,
+  {
+    instanceId: _instanceId,
+    generation: _generation,
+    state: _state,
+    lease: _lease,
+    runId: _run,
+    registrant: _registrant,
+    registeredAt: _registeredAt,
+    endpoints,
+    ...rest
+  }: Instance,
+): ServiceDocument {
+  return { _id, name, url, endpoints, authorizedRoles, ...(who !== 'token' && { access: who }), ...rest };
 }
 
 /**

@@ -131,7 +131,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     settle(id);
     if (before && before.key !== keyOf(read)) instanceGone(id); // renamed by hand
     const fault = (fresh ? outlived(read) : undefined) ?? clearTheWay(id, read) ?? define(id, read, fresh);
-    const former = fault && fresh && before?.write !== undefined ? formerOf(read) : undefined;
+    const former = fault && fresh && before ? formerOf(read, before.write === undefined) : undefined;
     if (former && read.notes) {
       keep(id, read);
       refused.push({ id, write: read.notes.write, former });
@@ -150,13 +150,13 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
   }
 
   /** Listed under its name, whatever the document says by now. */
-  function formerOf(read: ReadInstance): Former | undefined {
+  function formerOf(read: ReadInstance, byHand: boolean): Former | undefined {
     const key = keyOf(read);
     const service = view.services.get(read.definition.name);
     const instance = service?.instances.get(read.instance.instanceId);
     if (!service || !instance) return undefined;
     const { supersededRuns = [] } = view.leases.get(key) ?? {};
-    return { definition: service.definition, instance, supersededRuns };
+    return { definition: service.definition, instance, supersededRuns, byHand };
   }
 
   /** It is not listed; one that a registry wrote has lost its race, and goes. */

@@ -13,7 +13,13 @@ import {
 import { type Change, type Instance, type Note, type ServiceDefinition, slug } from '@reg/schema';
 import type { KeptDocument } from './books.ts';
 import type { DefinitionDocument, ServiceDocument, TombstoneDocument } from './documents.ts';
-import { documentId, idText, type ReadInstance, toDocument } from './instance-document.ts';
+import {
+  documentId,
+  idText,
+  type ReadInstance,
+  toDocument,
+  toHandMadeDocument,
+} from './instance-document.ts';
 import type { Mirror } from './mirror.ts';
 
 export type Operation =
@@ -53,6 +59,8 @@ export interface Former {
   readonly definition: ServiceDefinition;
   readonly instance: Instance;
   readonly supersededRuns: readonly string[];
+  /** A person wrote its document. */
+  readonly byHand: boolean;
 }
 
 /** As documents have it: what is not known is left out. */
@@ -172,10 +180,13 @@ export function planWrite(
 /** The document as it was before a write that lost its race. */
 export function planRestore(
   before: KeptDocument,
-  { definition, instance, supersededRuns }: Former,
+  { definition, instance, supersededRuns, byHand }: Former,
   { write, at }: WriteName,
 ): Operation {
-  const document = toDocument(before.id, definition, instance, { supersededRuns, write, at });
-  const says = { definition, instance, notes: { supersededRuns, write } };
+  const notes = byHand ? undefined : { supersededRuns, write };
+  const document = notes
+    ? toDocument(before.id, definition, instance, { ...notes, at })
+    : toHandMadeDocument(before.id, definition, instance);
+  const says = { definition, instance, notes };
   return { kind: 'replace-instance', before, document, says };
 }

@@ -240,6 +240,54 @@ test.each(['a path', 'an address'])(
   },
 );
 
+// Story: somebody drained an instance that was made by hand, at a registry that had not seen yet how another one
+// redefined the service: the document was deleted, and with it what a person had written.
+test('a drain that comes too late leaves an instance that was made by hand as it was', async () => {
+  await using opened = await openRegistries();
+  const { registries, url } = opened;
+  const [one, two] = registries as [Registry, Registry];
+  const client = await new mongo.MongoClient(url).connect();
+  try {
+    const services = client.db().collection<ServiceDocument>('services');
+    const _id = new mongo.ObjectId();
+    const { endpoints, authorizedRoles } = body(3001);
+    const byHand = { name: 'tickets', endpoints, authorizedRoles };
+    await services.insertOne({ _id, url: '/tickets', ...byHand });
+    await eventually(() => one.snapshot().services.length === 1);
+    await one.register({ service: 'tickets', id: 'b' }, body(3002, { url: '/moved', redefine: true }));
+    // As a registry writes it that has seen nothing of that.
+    const reg = {
+      id: _id.toHexString(),
+      generation: 1,
+      state: 'draining' as const,
+      lease: 'none' as const,
+      registeredAt: 0,
+      supersededRuns: [],
+      write: 'too-late',
+      at: 0,
+    };
+    const late = await services.replaceOne(
+      { _id, reg: { $exists: false } },
+      { url: '/tickets', ...byHand, reg },
+    );
+    expect(late).toMatchObject({ matchedCount: 1 });
+
+    const restored = { _id, url: '/moved', ...byHand };
+    await eventually(
+      () => services.findOne({ _id }),
+      (document) => document !== null && document.reg === undefined,
+    );
+    expect(await services.findOne({ _id })).toEqual(restored);
+    await two.drain({ service: 'tickets', id: _id.toHexString() }, { force: true });
+    await eventually(() => one.getService('tickets').instances.find(({ state }) => state === 'draining'));
+    await services.deleteOne({ _id });
+    await eventually(() => two.getService('tickets').instances.length === 1);
+    await agreed(registries);
+  } finally {
+    await client.close();
+  }
+});
+
 // Story: a registry that was behind granted a new run a generation below that of a run which had come and gone.
 test.each([0, 1])(
   'a run granted %i below one that has ended, by a registry that is behind, is not listed',
