@@ -1,8 +1,4 @@
 // What a registry held that was killed in the middle of a transaction; as users who may do no more than they must.
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRegistry } from '@reg/registry';
 import { isRegError, type RegistrationBody } from '@reg/schema';
@@ -10,41 +6,22 @@ import { mongo } from 'mongoose';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { test } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
+import { type GuardedDatabase, startGuardedDatabase } from '../../../tests/support/guarded-database.ts';
 import { startProcess } from '../../../tests/support/process.ts';
 import { endAbandonedTransactions } from './abandoned-transactions.ts';
 import { openMongoStore } from './mongo-store.ts';
 
 const leaver = fileURLToPath(new URL('../../../tests/support/leaves-transaction.mjs', import.meta.url));
-const password = 'open-sesame-4711';
 
-let folder: string;
-let replicaSet: ReplicaSet;
+let database: GuardedDatabase;
 let url: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'reg-abandoned-'));
-  const keyFile = join(folder, 'key');
-  await writeFile(keyFile, randomBytes(48).toString('base64'), { mode: 0o600 });
-  replicaSet = await startReplicaSet({ more: ['--auth', '--keyFile', keyFile] });
-  await createUsers();
-  url = replicaSet.urlOf('reg').replace('//', `//ada:${password}@`);
+  database = await startGuardedDatabase();
+  url = database.urlOf('ada');
 }, 120_000);
 
-afterAll(async () => {
-  await replicaSet?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
-});
-
-/** The first one may be made from this machine without a name; that one makes the other. */
-async function createUsers(): Promise<void> {
-  await using nobody = new mongo.MongoClient(replicaSet.urlOf('admin'));
-  await nobody.db().command({ createUser: 'root', pwd: password, roles: ['root'] });
-  await using root = new mongo.MongoClient(replicaSet.urlOf('admin'), {
-    auth: { username: 'root', password },
-  });
-  await root.db('reg').command({ createUser: 'ada', pwd: password, roles: ['readWrite', 'dbAdmin'] });
-}
+afterAll(() => database?.[Symbol.asyncDispose]());
 
 const one = { service: 'tickets', id: 'one' };
 const body = (more: Partial<RegistrationBody> = {}): RegistrationBody => ({

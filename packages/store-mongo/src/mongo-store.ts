@@ -111,7 +111,8 @@ async function openStore(
   /** While everything is read anew: whether it is to be read once more. */
   let reloading: { again: boolean } | undefined;
 
-  const writable = await startWritable(collections, clock, databaseNow);
+  const client = connection.getClient();
+  const writable = await startWritable(collections, client, clock, databaseNow);
   const leases = startLeases({
     db,
     collections,
@@ -125,7 +126,7 @@ async function openStore(
     },
   });
   const writer = createWriter({
-    client: connection.getClient(),
+    client,
     db,
     collections,
     writable: writable.period,

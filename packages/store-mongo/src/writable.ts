@@ -3,9 +3,11 @@
 // successor did what it was told at once, but had nobody to confirm it for ten seconds. The beats, done early and
 // answered late, said that it had been writable all the time; nobody had been able to renew, and leases ended.
 import type { Clock } from '@reg/registry';
+import type { mongo } from 'mongoose';
 import type { Collections } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { oneAtATime } from './one-at-a-time.ts';
+import { isSignedOut, signInAnew } from './sign-in.ts';
 
 /** The database's clock in a pipeline, or (in tests) a moment. */
 export type DatabaseNow = () => '$$NOW' | Date;
@@ -37,9 +39,11 @@ const awayMs = 2_500;
 /** The first beat is over when it resolves, whatever came of it. */
 export async function startWritable(
   { state }: Pick<Collections, 'state'>,
+  client: mongo.MongoClient,
   clock: Clock,
   databaseNow: DatabaseNow,
 ): Promise<Writable> {
+  let signedOut = false;
   let period: WritablePeriod | undefined;
   let failure = '';
   /** By this process's clock. */
@@ -48,6 +52,8 @@ export async function startWritable(
   let confirmed: Date | undefined;
 
   async function beatOnce(): Promise<void> {
+    if (signedOut) await signInAnew(client);
+    signedOut = false;
     const sentAt = clock.now();
     const now = databaseNow();
     const confirmedAt = { $max: ['$confirmedAt', confirmed ?? null] };
@@ -65,6 +71,7 @@ export async function startWritable(
   const beats = oneAtATime(() =>
     beatOnce().catch((error: unknown) => {
       failure = errorText(error);
+      signedOut ||= isSignedOut(error);
       period = undefined;
     }),
   );
