@@ -1,4 +1,4 @@
-import { regError } from '@reg/schema/problem';
+import { invalid } from './invalid.ts';
 
 /** Where `reg up` listens when nobody says otherwise. */
 const defaultRegistry = 'http://127.0.0.1:3100';
@@ -13,19 +13,16 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function registryAddresses(option: string | undefined, environment: Environment = process.env): URL[] {
   const asked = environment.SELF_REGISTRY;
   const list = option ?? (asked?.startsWith('http') ? asked : environment.REG_REGISTRY || defaultRegistry);
+  if (typeof list !== 'string') throw invalid('registry', `must be text, like ${defaultRegistry}`);
   const addresses = list.split(',').flatMap((one) => (one.trim() === '' ? [] : [parseAddress(one.trim())]));
   if (addresses.length > 0) return addresses;
-  throw fault('it names no registry');
+  throw invalid('registry', 'it names no registry');
 }
 
 function parseAddress(text: string): URL {
   const address = URL.canParse(text) ? new URL(text) : undefined;
   if (address && /^https?:$/.test(address.protocol)) return address;
-  throw fault(`${text} is no http or https URL`);
-}
-
-function fault(message: string) {
-  return regError('invalid_request', `registry: ${message}`, { errors: [{ field: 'registry', message }] });
+  throw invalid('registry', `${text} is no http or https URL`);
 }
 
 /** An address as a log may show it: it might hold credentials. */

@@ -130,6 +130,21 @@ test.each<[string, Record<string, unknown>]>([
   expect(await registry.listed(`service ${services}`)).toEqual([]);
 });
 
+// A TypeError from the inside named none of it, and an `onRefused` that is none ended the process as 'exit' does.
+test.each<[string, unknown]>([
+  ['options: must be an object', undefined],
+  ['options: must be an object', null],
+  ['registry: must be text, like http://127.0.0.1:3100', { registry: 3100 }],
+  ["onRefused: must be 'run' or 'exit'", { onRefused: 'throw' }],
+])('%s', async (message, wrong) => {
+  const given = wrong && { ...options({ url: 'http://127.0.0.1:9' }), ...wrong };
+  await expect(register(given as RegisterOptions)).rejects.toMatchObject({
+    code: 'invalid_request',
+    message,
+    errors: [{ field: message.split(':')[0], message: message.replace(/^\w+: /, '') }],
+  });
+});
+
 test('a field at fault is named', async () => {
   await using registry = await startRegistry();
   const wrong = options(registry, { endpoints: [{ type: 'http', url: 'http://127.0.0.1:9/x?y' }] });

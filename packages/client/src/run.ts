@@ -62,6 +62,7 @@ export interface Run {
  * @throws `invalid_request`: no registry, name or endpoint to begin with; the rest is the registry's to judge
  */
 export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): Run {
+  if (!options) throw invalid('options', 'must be an object');
   const {
     registry,
     token,
@@ -74,6 +75,7 @@ export function createRun(options: RegisterOptions, onEnd: (run: Run) => void): 
   } = options;
   const { log = console.error, ...given } = others;
   checkWaitFor(waitFor);
+  if (onRefused !== 'run' && onRefused !== 'exit') throw invalid('onRefused', "must be 'run' or 'exit'");
   if (!(stallMs > 0)) throw invalid('stallMs', 'must be a number of milliseconds above 0');
   checkDuration('drainMs', drainMs);
   checkServer(server);
