@@ -65,8 +65,17 @@ test('a registry beyond loopback: client, gateway and commands work with tokens,
   const [{ instanceId }] = await eventually(listed, (all) => all.length === 1);
   expect(await run(other, 'unregister', 'tickets', '--id', instanceId)).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^not_permitted: force=true is an operator's/),
+    stderr: expect.stringMatching(/^instance_foreign: /),
   });
+  // Who had said nothing of `force` was told that it is an operator's.
+  for (const command of ['unregister', 'drain']) {
+    expect(await run(deploy, command, 'tickets', '--id', instanceId)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        "not_permitted: without --run-id whatever runs there is meant, which is an operator's to say: name the run with --run-id (reg services --json shows it)\n",
+    });
+  }
 
   // A gateway across the network, with a reader's token: it follows, and its word is waited for.
   const beside = await up(['--gateway-only', '--gateway-port=0', '--registry', registry], {

@@ -96,8 +96,8 @@ function checkLeaver(
   lease: Lease | undefined,
 ): void {
   checkService(writer, name.service);
+  checkRegistrant(writer, lease, describe(name)); // first: who names the run of another's is no further
   checkForce(writer, force);
-  checkRegistrant(writer, lease, describe(name));
 }
 
 export function describe({ service, id }: InstanceName): string {

@@ -36,5 +36,6 @@ export function checkRegistrant(writer: Writer | undefined, lease: Lease | undef
 /** @throws `not_permitted`: `force` passes by whoever holds the lease */
 export function checkForce(writer: Writer | undefined, force: boolean | undefined): void {
   if (!writer || !force) return;
-  throw regError('not_permitted', "force=true is an operator's: name the run by generation or runId");
+  const message = "is an operator's: name the run by generation or runId";
+  throw regError('not_permitted', `force=true ${message}`, { errors: [{ field: 'force', message }] });
 }

@@ -72,7 +72,7 @@ function namesOneRun(value: { [key in keyof typeof run]?: unknown }, context: z.
   context.addIssue({
     code: 'custom',
     path: ['generation'],
-    message: 'name the run: one of generation, runId or force=true',
+    message: "name the run by generation or runId; force=true is an operator's",
   });
 }
 

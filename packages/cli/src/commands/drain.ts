@@ -2,6 +2,7 @@
 import { regError } from '@reg/schema/problem';
 import { InvalidArgumentError } from 'commander';
 import { callRegistry, type RegistryAccess } from '../api.ts';
+import { namingRun } from '../naming-run.ts';
 import { printJson, printLine } from '../print.ts';
 import { requireKnown, waitQuery } from '../wait-for-gateways.ts';
 import { instancesOf } from './unregister.ts';
@@ -19,9 +20,10 @@ export interface DrainOptions extends RegistryAccess {
 export async function drain(service: string, options: DrainOptions): Promise<void> {
   const { registry, registryToken, runId, reason = 'reg drain', wait, quiet, json } = options;
   const id = options.id ?? (await instanceIdOf(service, options));
-  const run = runId === undefined ? { force: true } : { runId };
-  const query = { ...run, reason, ...waitQuery(wait) };
-  const reply = await callRegistry('drain', { registry, registryToken, parameters: { service, id }, query });
+  const access = { registry, registryToken, parameters: { service, id } };
+  const reply = await namingRun(runId, (run) =>
+    callRegistry('drain', { ...access, query: { ...run, reason, ...waitQuery(wait) } }),
+  );
   if (json) printJson({ name: service, instanceId: id, ...reply });
   else if (!quiet) printLine(`draining  ${service}  ${id}`);
   requireKnown(reply.missing);

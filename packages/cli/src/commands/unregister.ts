@@ -3,6 +3,7 @@ import type { ListedInstance } from '@reg/schema';
 import { isRegError, type ProblemCode } from '@reg/schema/problem';
 import { InvalidArgumentError } from 'commander';
 import { callRegistry, type RegistryAccess } from '../api.ts';
+import { namingRun } from '../naming-run.ts';
 import { note, printJson, printLine } from '../print.ts';
 import { answerBy, retrying } from '../retrying.ts';
 
@@ -71,10 +72,11 @@ export async function instancesOf(
 async function remove(service: string, id: string, options: UnregisterOptions): Promise<boolean> {
   const { registry, registryToken, answerBy, runId, reason = 'reg unregister' } = options;
   const access = { registry, registryToken, answerBy };
-  const run = runId === undefined ? { force: true } : { runId };
+  const parameters = { service, id };
   try {
-    const query = { ...run, reason };
-    await callRegistry('unregister', { ...access, parameters: { service, id }, query });
+    await namingRun(runId, (run) =>
+      callRegistry('unregister', { ...access, parameters, query: { ...run, reason } }),
+    );
     return true;
   } catch (error) {
     if (hasCode(error, 'instance_not_found')) return false;

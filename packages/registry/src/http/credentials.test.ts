@@ -232,8 +232,38 @@ test('force is an operator’s, also for the token that registered the instance'
     { method: 'PUT', path: `${tickets}/drain?force=true` },
     { method: 'DELETE', path: `${tickets}?force=true` },
   ]) {
-    expect(await answer(api, request, own)).toBe('not_permitted');
+    const { problem } = await send(api, request, own);
+    expect(problem).toMatchObject({
+      code: 'not_permitted',
+      detail: "force=true is an operator's: name the run by generation or runId",
+      errors: [{ field: 'force' }],
+    });
     expect(await answer(api, request, operatorToken)).toBe(200);
+  }
+});
+
+// Who was told to name the run did so, and was refused once more: the instance was another token's all along.
+test('force and an instance of another token: it is said whose it is, not how else to say it', async () => {
+  await using api = await startApi({ credentials });
+  await send(api, registerOne, signed({ services: ['tickets'] }));
+  const request = { method: 'DELETE', path: `${tickets}?force=true` };
+  expect(await answer(api, request, signed({ services: ['*'] }))).toBe('instance_foreign');
+});
+
+// "One of generation, runId or force=true" sent a narrow token to what it may not do.
+test('who names no run is told that force is an operator’s', async () => {
+  await using api = await startApi({ credentials });
+  const own = signed({ services: ['tickets'] });
+  await send(api, registerOne, own);
+  for (const request of [
+    { method: 'PUT', path: `${tickets}/drain` },
+    { method: 'DELETE', path: tickets },
+  ]) {
+    const { problem } = await send(api, request, own);
+    expect(problem).toMatchObject({
+      code: 'invalid_request',
+      errors: [{ message: "name the run by generation or runId; force=true is an operator's" }],
+    });
   }
 });
 
