@@ -31,6 +31,12 @@ test.each([
   [[], /^Usage: reg/],
   [['nonsense'], /^error: unknown command 'nonsense'\n$/],
   [['servces'], /^error: unknown command 'servces' \(Did you mean services\?\)\n$/],
+  // The help of the whole program answered who misspelt a command, and no word said why.
+  [['help', 'bogus'], /^error: unknown command 'bogus'\n$/],
+  [['help', 'servces'], /^error: unknown command 'servces' \(Did you mean services\?\)\n$/],
+  [['servces', '--help'], /^error: unknown command 'servces' \(Did you mean services\?\)\n$/],
+  [['systemd', 'help', 'instal'], /^error: unknown command 'instal' \(Did you mean install\?\)\n$/],
+  [['help', 'systemd', 'instal'], /^error: unknown command 'instal' \(Did you mean install\?\)\n$/],
   [['services', '--bogus'], /^error: unknown option '--bogus'\n$/],
   [['services', '--regsitry', 'a'], /^error: unknown option '--regsitry' \(Did you mean --registry\?\)\n$/],
   [['services', ''], /^error: .*must not be empty.*\n$/],
@@ -114,6 +120,16 @@ test.each([
   [['move-path', '/a', '--from', 'a'], /^error: required option '--to <name>' not specified\n$/],
 ])('%j is wrong usage: one line, exit 2', async (args, line) => {
   expect(await reg(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(line) });
+});
+
+test.each([
+  [['help'], /^Usage: reg \[options\] \[command\]\n/],
+  [['help', 'services'], /^Usage: reg services /],
+  [['help', 'systemd'], /^Usage: reg systemd /],
+  [['systemd', 'help', 'install'], /^Usage: reg systemd install /],
+  [['run', '--help'], /^Usage: reg run /],
+])('%j is help on stdout, exit 0', async (args, usage) => {
+  expect(await reg(args)).toMatchObject({ code: 0, stdout: expect.stringMatching(usage), stderr: '' });
 });
 
 test('a registry that does not answer, or something else that does, is exit 3; the next address is tried', async () => {

@@ -18,6 +18,7 @@ import type { VerifyOptions } from './commands/verify.ts';
 import type { WatchOptions } from './commands/watch.ts';
 import { describeError, exitCodeOf, exitCodes } from './exit-code.ts';
 import { misspeltFlag } from './misspelt-flag.ts';
+import { namedCommand } from './named-command.ts';
 import {
   addressesOf,
   collect,
@@ -250,7 +251,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 dropEmptySettings(program.commands, process.env);
 try {
-  await program.parseAsync();
+  await program.parseAsync(namedCommand(program, process.argv.slice(2)), { from: 'user' });
 } catch (error) {
   const description = describeError(misspeltFlag(error, program, process.argv.slice(2)) ?? error);
   if (description !== undefined) process.stderr.write(`${description}\n`);
