@@ -2,6 +2,7 @@
 import { isRegError, type RegError } from '@reg/schema/problem';
 import { CommanderError } from 'commander';
 import { isInterruption } from './interruption.ts';
+import { isPortInUse } from './listening.ts';
 import { printable } from './printable.ts';
 
 /** Promised in `reg --help` and README.md. */
@@ -35,9 +36,10 @@ function describeRefusal({ code, message, errors = [] }: RegError): string {
   return [`${code}: ${message}`, ...faults].join('; ');
 }
 
-function describeSystemError(error: NodeJS.ErrnoException & { readonly port?: number }): string {
-  if (error.code === 'EADDRINUSE') return `port ${error.port} is in use by another program`;
-  return error.message;
+function describeSystemError(error: NodeJS.ErrnoException): string {
+  if (!isPortInUse(error)) return error.message;
+  const { port, chosenBy } = error;
+  return `port ${port} is in use by another program${chosenBy ? `: choose another with ${chosenBy}` : ''}`;
 }
 
 /** What the operating system refused (EACCES, ENOSPC, EADDRINUSE …): the user's to mend, no bug. */

@@ -10,7 +10,11 @@ const maxReasonCharacters = 200;
 /** A flag; `--jwt-secret` has the environment name `REG_JWT_SECRET`, and so has every other. */
 export function flag(flags: string, description: string): Option {
   const option = new Option(flags, description);
-  return option.env(`REG_${option.name().toUpperCase().replaceAll('-', '_')}`);
+  return option.env(environmentNameOf(option.name()));
+}
+
+export function environmentNameOf(name: string): string {
+  return `REG_${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
 export const registryFlag = () =>

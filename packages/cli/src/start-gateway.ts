@@ -8,6 +8,7 @@ import { createAdminServer } from '@reg/registry/http';
 import type { Catalog } from '@reg/schema';
 import type { CallerTokens } from './caller-tokens.ts';
 import type { ListenSockets } from './listen-sockets.ts';
+import { listening } from './listening.ts';
 import type { LogLines } from './log-lines.ts';
 import { logOf } from './log-of.ts';
 import type { Part } from './part.ts';
@@ -84,7 +85,10 @@ export async function startGateway(
   if (!beside) parts.push(tellCatalog(gateway, logOf('gateway', log)));
   beside?.showGateway(gateway);
   await beside?.begin?.(gateway.health().position !== undefined);
-  const { url } = await gateway.listen({ host, port: gatewayPort, fd: sockets.gateway });
+  const { url } = await listening(
+    gateway.listen({ host, port: gatewayPort, fd: sockets.gateway }),
+    '--gateway-port',
+  );
   if (beside) await gateway.ready();
   return { url, admin, isLive: () => gateway.health().live.ok };
 }
@@ -99,7 +103,10 @@ interface AdminSettings {
 /** It is closed after the gateway: so it says that the gateway is closing, while that finishes what it has. */
 async function startAdmin({ gateway, host, adminPort, log }: AdminSettings, parts: Part[]) {
   if (adminPort === undefined) return undefined;
-  const admin = await createAdminServer({ gateway, host, port: adminPort, log: apiLog('admin', log) });
+  const admin = await listening(
+    createAdminServer({ gateway, host, port: adminPort, log: apiLog('admin', log) }),
+    '--admin-port',
+  );
   parts.push(admin);
   return admin.url;
 }

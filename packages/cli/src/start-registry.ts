@@ -5,6 +5,7 @@ import { type AccessLine, type Credentials, createRegistryServer, type ErrorLine
 import type { Catalog, GatewayReasons } from '@reg/schema';
 import { InvalidArgumentError } from 'commander';
 import type { ListenSockets } from './listen-sockets.ts';
+import { listening } from './listening.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Part } from './part.ts';
 
@@ -62,16 +63,19 @@ export async function startRegistry(
   parts.push(registry);
   const proof = randomBytes(32).toString('hex');
   let gateway: GatewayReasons | undefined;
-  const server = await createRegistryServer({
-    registry,
-    credentials,
-    gateway: () => gateway,
-    gatewayProof: proof,
-    host: settings.host,
-    port: settings.registryPort,
-    fd: settings.sockets.registry,
-    log: apiLog('registry', log),
-  });
+  const server = await listening(
+    createRegistryServer({
+      registry,
+      credentials,
+      gateway: () => gateway,
+      gatewayProof: proof,
+      host: settings.host,
+      port: settings.registryPort,
+      fd: settings.sockets.registry,
+      log: apiLog('registry', log),
+    }),
+    '--registry-port',
+  );
   parts.push(server);
   return {
     url: server.url,

@@ -69,15 +69,17 @@ test('up prints a line per thing that runs; a port in use is one line, exit 1', 
     /^gateway {2}http:\/\/127\.0\.0\.1:\d+\nregistry http:\/\/127\.0\.0\.1:\d+\ndata +\/.*\njwt-secret .*\n$/,
   );
   const port = /registry http:\/\/127\.0\.0\.1:(\d+)/.exec(up.stdout())?.[1] ?? '';
-  for (const flags of [
-    ['--registry-port', port],
-    ['--gateway-port', port],
-  ]) {
-    const second = await reg(['up', ...anyPorts, ...flags]);
+  // "is in use" alone left its reader to look up which of three flags that port belongs to.
+  for (const [flag, variable] of [
+    ['--registry-port', 'REG_REGISTRY_PORT'],
+    ['--gateway-port', 'REG_GATEWAY_PORT'],
+    ['--admin-port', 'REG_ADMIN_PORT'],
+  ] as const) {
+    const second = await reg(['up', ...anyPorts, flag, port]);
     expect(second).toEqual({
       code: 1,
       stdout: '',
-      stderr: `error: port ${port} is in use by another program\n`,
+      stderr: `error: port ${port} is in use by another program: choose another with ${flag} or ${variable}\n`,
     });
   }
 });
