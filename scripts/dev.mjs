@@ -1,8 +1,8 @@
 // `pnpm dev`: builds, runs the full stack, and builds and restarts on every change of a source file.
 // `--store mongodb://…/reg`: on that database instead of in memory; rather as REG_STORE where a password is in it,
 // since pnpm prints the flags. The tickets are in the database that MONGO_URL names.
-// Ports: REG_GATEWAY_PORT (3000), REG_REGISTRY_PORT (3100), TICKETS_PORT or PORT (3001), TICKETS_QUERY_PORT (3002); 0 is
-// any free one.
+// Ports: `--gateway-port` or REG_GATEWAY_PORT (3000), `--registry-port` or REG_REGISTRY_PORT (3100), TICKETS_PORT or PORT
+// (3001), TICKETS_QUERY_PORT (3002); 0 is any free one. With other ports a second one may run beside the first.
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,17 +12,24 @@ import { watchSources } from './dev/watch-sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const reg = 'packages/cli/dist/main.js';
-const { values: flags } = parseArgs({ options: { store: { type: 'string' } } });
+const text = { type: 'string' };
+const { values: flags } = parseArgs({
+  options: { store: text, 'gateway-port': text, 'registry-port': text },
+});
 const env = {
   REG_DATA: '.reg',
   ...process.env,
   ...(flags.store && { REG_STORE: flags.store }), // read in no list of processes
+  ...(flags['gateway-port'] && { REG_GATEWAY_PORT: flags['gateway-port'] }),
+  ...(flags['registry-port'] && { REG_REGISTRY_PORT: flags['registry-port'] }),
   TURBO_TELEMETRY_DISABLED: '1',
 };
-/** What the registrar of `dev` follows: the sample's policy, with the port that was taken. */
-const policies = '.reg/policies';
+/** What the registrar of `dev` follows: the sample's policy, with the port that was taken; another `dev` has its own. */
+const policiesFor = (query) => `.reg/policies-${new URL(query).port}`;
 const samplePolicy = 'apps/tickets/policies/tickets-query.yaml';
 const listedWithinMs = 20_000;
+/** Of what knows nothing of `dev`, so that it cannot say itself how to choose its port here. */
+const portNames = { tickets: 'TICKETS_PORT', 'tickets-query': 'TICKETS_QUERY_PORT' };
 
 /** One Ctrl-C may come twice, from the terminal and forwarded by pnpm; a second one ends all at once. */
 const sameSignalMs = 500;
@@ -66,8 +73,10 @@ async function main() {
   if (!(await start())) return 1; // the child said why on stderr
   const { gateway, registry, tickets, 'tickets-query': query, store = 'memory' } = addresses;
   console.log(`gateway   ${gateway}\nregistry  ${registry}\nstore     ${store}\ntickets   ${tickets}`);
-  console.log(`tickets-query  ${query}, which knows nothing of us: the registrar lists it by ${policies}\n`);
-  console.log(`curl -H 'Authorization: Bearer ${await token()}' ${gateway}/tickets\n`);
+  console.log(
+    `tickets-query  ${query}, which knows nothing of us: the registrar lists it by ${policiesFor(query)}\n`,
+  );
+  console.log(`curl -H 'Authorization: Bearer ${await orStopped(token())}' ${gateway}/tickets\n`);
   console.log('A change in a source file is built and restarted; Ctrl-C ends everything.');
 
   for (let change = sources.next(); ; ) {
@@ -172,6 +181,7 @@ async function startQuery() {
 
 async function startRegistrar() {
   const { port } = new URL(addresses['tickets-query']);
+  const policies = policiesFor(addresses['tickets-query']);
   await mkdir(`${root}${policies}`, { recursive: true });
   const policy = await readFile(root + samplePolicy, 'utf8');
   await writeFile(
@@ -198,10 +208,14 @@ async function startRegistrar() {
 
 /** @returns what `ready` gives; undefined where the child ended before */
 async function readyOrGone(name, ready) {
-  const gone = running[name].ended.then(() => undefined);
-  const answer = await orStopped(Promise.race([ready, gone]));
-  if (answer === undefined) await stop(name);
-  return answer;
+  const gone = Symbol(name);
+  const ended = running[name].ended.then(() => gone);
+  const answer = await orStopped(Promise.race([ready, ended]));
+  if (answer !== gone && answer !== undefined) return answer;
+  if (answer === gone && name in portNames)
+    console.error(`${name} did not start: where its port is taken, ${portNames[name]} chooses another`);
+  await stop(name);
+  return undefined;
 }
 
 /** Waits until the registry lists what listens there. @returns their origin, or undefined: it never did */

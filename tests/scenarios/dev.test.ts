@@ -185,7 +185,8 @@ test.skipIf(skipWithout('a mongod', hasMongod))(
   180_000,
 );
 
-test('a port in use is one line that names the port, exit 1, and nothing is left', async () => {
+// It named the port and not what chooses another one.
+test('a port in use is one line that names the port, then what chooses another; exit 1, and nothing is left', async () => {
   await using folder = await temporaryFolder();
   await copyRepo(folder.path);
   for (const name of [
@@ -204,10 +205,36 @@ test('a port in use is one line that names the port, exit 1, and nothing is left
       lines.filter((line) => /port \d+.*in use/.test(line) && line.includes(ports[name])),
       dev.stderr(),
     ).toHaveLength(1);
+    expect(dev.stderr()).toContain(name);
     expect(dev.stderr()).not.toMatch(/^\s+at /m);
     expect(processesIn(folder.path)).toEqual([]);
     holder.close();
   }
+}, 180_000);
+
+// They wrote one policy file: the first registrar then listed the app of the second, and nothing once that had ended.
+test('two at once, on other ports: each registrar follows a policy of its own', async () => {
+  await using folder = await temporaryFolder();
+  await copyRepo(folder.path);
+  const [one, two] = [await freePorts(), await freePorts()];
+  const { REG_GATEWAY_PORT, REG_REGISTRY_PORT, ...appPorts } = two;
+  const flags = ['--gateway-port', REG_GATEWAY_PORT, '--registry-port', REG_REGISTRY_PORT];
+  const policyOf = async (dev: StartedProcess) => {
+    const [, policies] = await dev.printed(/the registrar lists it by (\S+)$/m, ready);
+    return readFile(join(folder.path, policies ?? '', 'tickets-query.yaml'), 'utf8');
+  };
+  await using first = await startDev(folder.path, one);
+  await policyOf(first);
+  {
+    await using second = await startDev(folder.path, appPorts, ...flags);
+    expect(await policyOf(second)).toContain(`ports: [${two.TICKETS_QUERY_PORT}]`);
+    await second.printed(new RegExp(`^registry +http://127.0.0.1:${REG_REGISTRY_PORT}$`, 'm'));
+    expect(await policyOf(first)).toContain(`ports: [${one.TICKETS_QUERY_PORT}]`);
+    expect(await paste(second, '/tickets-query')).toMatch(/^HTTP\/1.1 200/);
+    second.kill('SIGINT');
+    expect(await second.ended, second.stderr()).toEqual({ code: 0, signal: null });
+  }
+  expect(await paste(first, '/tickets-query')).toMatch(/^HTTP\/1.1 200/);
 }, 180_000);
 
 test('Ctrl-C while it builds ends the build too', async () => {
