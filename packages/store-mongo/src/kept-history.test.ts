@@ -1,8 +1,10 @@
 // Several registries over one database give one history, and it outlives each of them.
 import { createHistory, createRegistry, createSystemClock, createView, type Registry } from '@reg/registry';
+import { createFakeClock } from '@reg/registry/testing';
 import type { HistoryEntry, RegistrationBody } from '@reg/schema';
 import { mongo } from 'mongoose';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { startDatabaseLine } from '../../../tests/support/database-line.ts';
 import { freshName, test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { startRegistry } from '../../../tests/support/stack.ts';
@@ -192,4 +194,48 @@ test('what others wrote down before it was told here is there once', async () =>
   }
   expect(history.read({}).entries.map(({ service }) => service)).toEqual(['of-1', 'of-2', 'of-3']);
   await keptHistory.close();
+});
+
+// Story: a registry started while the database was away now and then. It was away, too, when the registry read once
+// more what others had meanwhile written down of the time before, and that was missing in its history for good.
+test('what others write down late is there, also where the database was away when it was read again', async () => {
+  const { db, url } = fresh();
+  await using line = await startDatabaseLine(url.replace(/(?<=\d)\/.*/, ''));
+  const far = new mongo.MongoClient(line.urlOf(db.databaseName), { serverSelectionTimeoutMS: 200 });
+  const collections = {
+    history: far.db().collection<HistoryDocument>('history'),
+    notes: far.db().collection<HistoryDocument>('notes'),
+  };
+  const view = createView({ epoch: 'one', revision: 9 });
+  const history = createHistory(() => view.position);
+  const clock = createFakeClock();
+  const said: string[] = [];
+  const keptHistory = startKeptHistory({
+    collections,
+    history,
+    view,
+    clock,
+    log: (text) => void said.push(text),
+  });
+  try {
+    await keptHistory.load();
+    line.cut();
+    await clock.advance(4_000);
+    await eventually(() => said.some((line) => line.startsWith('the history could not be read')));
+    line.heal();
+    const told = (service: string, revision: number) =>
+      db.collection<HistoryDocument>('history').insertOne({
+        epoch: 'one',
+        last: revision,
+        entries: [{ index: 0, revision, at: 0, kind: 'service-removed', service }],
+      });
+    await told('late', 2);
+    await clock.advance(4_000);
+    await told('later', 3); // by a registry that was cut off itself
+    await clock.advance(12_000);
+    expect(history.read({}).entries.map(({ service }) => service)).toEqual(['late', 'later']);
+  } finally {
+    await keptHistory.close();
+    await far.close();
+  }
 });

@@ -22,8 +22,11 @@ import { oneAtATime } from './one-at-a-time.ts';
 const flushEveryMs = 500;
 /** The registry that made it has written it down by then, if it lives. */
 const othersAfterMs = 2_000;
-/** What was under way at others when we read it is there by then. */
-const readAgainMs = 4_000;
+/**
+ * What was under way at others when we read it is there after the first of these; what they saw late, since they or
+ * the database were away, after one of the others. Each counts from the end of the one before.
+ */
+const readAgainMs = [4_000, 12_000, 48_000];
 const readAtMost = 10_000;
 /** While the database is away; about a hundred bytes to a few hundred each. */
 const waitingAtMost = 20_000;
@@ -41,7 +44,7 @@ export interface KeptHistoryOptions {
 export interface KeptHistory {
   /** The view was read anew; of another epoch, nothing of before counts. */
   begin(): void;
-  /** Takes what is written down, at once and once more a moment later. @throws what the database says */
+  /** Takes what is written down, at once and again some moments later. @throws what the database says */
   load(): Promise<void>;
   keep(entries: readonly PlacedEntry[], isOurs: boolean): void;
   /** Writes what is ours and waits. */
@@ -78,6 +81,25 @@ export function startKeptHistory({
     // Others may be ahead: what they saw and we did not is still to be told to us, and would be there twice.
     const kept = [...changes, ...notes].filter(({ revision }) => revision <= seen);
     history.restore(kept, oldest);
+  }
+
+  /** Story: the database was away when it was read again, and what was missing then was missing for good. */
+  function readLater([waitMs, ...later]: readonly number[]): void {
+    if (waitMs === undefined) return;
+    let isCalledOff = false;
+    const cancel = clock.after(waitMs, async () => {
+      const cause = await read().then(
+        () => undefined,
+        (error: unknown) => errorText(error),
+      );
+      if (isCalledOff) return;
+      if (cause !== undefined) log(`the history could not be read, and will be again: ${cause}`);
+      readLater(cause === undefined ? later : [waitMs, ...later]);
+    });
+    callOff = () => {
+      isCalledOff = true;
+      cancel();
+    };
   }
 
   async function flushDue(): Promise<void> {
@@ -127,9 +149,7 @@ export function startKeptHistory({
     async load() {
       await read();
       callOff();
-      callOff = clock.after(readAgainMs, () => {
-        read().catch((cause: unknown) => log(`the history could not be read: ${String(cause)}`));
-      });
+      readLater(readAgainMs);
     },
     keep(entries, isOurs) {
       const dueAt = clock.now() + (isOurs ? 0 : othersAfterMs);
