@@ -41,7 +41,12 @@ export async function startUp(
 ): Promise<StartedUp> {
   const process = await startProcess('node', [reg, 'up', '--json', '--data', data, ...args], { env });
   // Lines of the log are JSON too, and a database has some to say before. It may take ten seconds to answer.
-  const [line] = await process.printed(/^\{"(?:gateway|admin|registry)":.*\}$/m, { withinMs: 30_000 });
+  const [line] = await process
+    .printed(/^\{"(?:gateway|admin|registry)":.*\}$/m, { withinMs: 30_000 })
+    .catch(async (error) => {
+      await process[Symbol.asyncDispose]();
+      throw error;
+    });
   return {
     process,
     running: JSON.parse(line),
