@@ -84,7 +84,7 @@ export function startKeptHistory({
   }
 
   /** Story: the database was away when it was read again, and what was missing then was missing for good. */
-  function readLater([waitMs, ...later]: readonly number[]): void {
+  function readLater([waitMs, ...later]: readonly number[], said?: string): void {
     if (waitMs === undefined) return;
     let isCalledOff = false;
     const cancel = clock.after(waitMs, async () => {
@@ -93,8 +93,9 @@ export function startKeptHistory({
         (error: unknown) => errorText(error),
       );
       if (isCalledOff) return;
-      if (cause !== undefined) log(`the history could not be read, and will be again: ${cause}`);
-      readLater(cause === undefined ? later : [waitMs, ...later]);
+      if (cause === undefined) return readLater(later);
+      if (cause !== said) log(`the history could not be read, and will be again: ${cause}`);
+      readLater([waitMs, ...later], cause);
     });
     callOff = () => {
       isCalledOff = true;
