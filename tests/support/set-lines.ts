@@ -36,10 +36,7 @@ export async function startSetLines(members: readonly string[]): Promise<SetLine
     }
     const [hostname, port] = host.split(':');
     const far = connect(Number(port), hostname);
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      if (state === 'held') socket.pause();
-    }
+    for (const socket of [near, far]) sockets.add(socket);
     near.on('data', (chunk: Buffer) => far.write(chunk));
     far.on('data', (chunk: Buffer) => near.write(asLines(chunk)));
     near.on('error', () => far.destroy()).on('close', () => sockets.delete(near) && far.destroy());

@@ -14,6 +14,7 @@ const urlOn = useServers('replica set');
 /** As many registries as asked for, over a database of their own. */
 async function openRegistries(howMany = 3) {
   const url = urlOn('replica set');
+  const client = new mongo.MongoClient(url);
   const registries: Registry[] = [];
   for (let index = 0; index < howMany; index++) {
     registries.push(createRegistry({ store: await openMongoStore({ url }) }));
@@ -21,8 +22,10 @@ async function openRegistries(howMany = 3) {
   return {
     registries,
     url,
+    services: client.db().collection<ServiceDocument>('services'),
     async [Symbol.asyncDispose]() {
       await Promise.all(registries.map((registry) => registry.close()));
+      await client.close();
     },
   };
 }
@@ -203,40 +206,34 @@ test.each(['a path', 'an address'])(
   'a write that comes too late for %s leaves the instance as it was',
   async (late) => {
     await using opened = await openRegistries();
-    const { registries, url } = opened;
+    const { registries, services } = opened;
     const [one, two] = registries as [Registry, Registry];
-    const client = await new mongo.MongoClient(url).connect();
-    try {
-      const services = client.db().collection<ServiceDocument>('services');
-      const { generation } = await one.register({ service: 'tickets', id: 'a' }, body(3001));
-      const kept = await services.findOne({ name: 'tickets' });
-      if (!kept?.reg) throw new TypeError('nothing is kept');
-      await one.register({ service: 'tickets', id: 'b' }, body(3002, { url: '/moved', redefine: true }));
-      // As a registry writes it that has seen nothing of that.
-      const { write } = kept.reg;
-      const reg = { ...kept.reg, state: 'draining' as const, write: 'too-late' };
-      const taken = { url: '/moved', endpoints: body(3002).endpoints };
-      const { _id, ...said } = { ...kept, ...(late === 'a path' ? {} : taken), reg };
-      expect(await services.replaceOne({ _id, 'reg.write': write }, said)).toMatchObject({ matchedCount: 1 });
+    const { generation } = await one.register({ service: 'tickets', id: 'a' }, body(3001));
+    const kept = await services.findOne({ name: 'tickets' });
+    if (!kept?.reg) throw new TypeError('nothing is kept');
+    await one.register({ service: 'tickets', id: 'b' }, body(3002, { url: '/moved', redefine: true }));
+    // As a registry writes it that has seen nothing of that.
+    const { write } = kept.reg;
+    const reg = { ...kept.reg, state: 'draining' as const, write: 'too-late' };
+    const taken = { url: '/moved', endpoints: body(3002).endpoints };
+    const { _id, ...said } = { ...kept, ...(late === 'a path' ? {} : taken), reg };
+    expect(await services.replaceOne({ _id, 'reg.write': write }, said)).toMatchObject({ matchedCount: 1 });
 
-      await eventually(
-        () => services.findOne({ _id }),
-        (document) => document?.url === '/moved' && document.reg?.state === 'up',
-      );
-      await two.renew({ service: 'tickets', id: 'a' }, generation);
-      await two.drain({ service: 'tickets', id: 'a' }, { generation });
-      await eventually(() => one.getService('tickets').instances.find(({ state }) => state === 'draining'));
-      expect((await agreed(registries)).map(({ instances }) => instances.length)).toEqual([2]);
-      expect(one.history().entries.map(({ kind }) => kind)).toEqual([
-        'service-updated',
-        'instance-registered',
-        'service-updated',
-        'instance-registered',
-        'instance-drained',
-      ]);
-    } finally {
-      await client.close();
-    }
+    await eventually(
+      () => services.findOne({ _id }),
+      (document) => document?.url === '/moved' && document.reg?.state === 'up',
+    );
+    await two.renew({ service: 'tickets', id: 'a' }, generation);
+    await two.drain({ service: 'tickets', id: 'a' }, { generation });
+    await eventually(() => one.getService('tickets').instances.find(({ state }) => state === 'draining'));
+    expect((await agreed(registries)).map(({ instances }) => instances.length)).toEqual([2]);
+    expect(one.history().entries.map(({ kind }) => kind)).toEqual([
+      'service-updated',
+      'instance-registered',
+      'service-updated',
+      'instance-registered',
+      'instance-drained',
+    ]);
   },
 );
 
@@ -244,48 +241,42 @@ test.each(['a path', 'an address'])(
 // redefined the service: the document was deleted, and with it what a person had written.
 test('a drain that comes too late leaves an instance that was made by hand as it was', async () => {
   await using opened = await openRegistries();
-  const { registries, url } = opened;
+  const { registries, services } = opened;
   const [one, two] = registries as [Registry, Registry];
-  const client = await new mongo.MongoClient(url).connect();
-  try {
-    const services = client.db().collection<ServiceDocument>('services');
-    const _id = new mongo.ObjectId();
-    const { endpoints, authorizedRoles } = body(3001);
-    const byHand = { name: 'tickets', endpoints, authorizedRoles };
-    await services.insertOne({ _id, url: '/tickets', ...byHand });
-    await eventually(() => one.snapshot().services.length === 1);
-    await one.register({ service: 'tickets', id: 'b' }, body(3002, { url: '/moved', redefine: true }));
-    // As a registry writes it that has seen nothing of that.
-    const reg = {
-      id: _id.toHexString(),
-      generation: 1,
-      state: 'draining' as const,
-      lease: 'none' as const,
-      registeredAt: 0,
-      supersededRuns: [],
-      write: 'too-late',
-      at: 0,
-    };
-    const late = await services.replaceOne(
-      { _id, reg: { $exists: false } },
-      { url: '/tickets', ...byHand, reg },
-    );
-    expect(late).toMatchObject({ matchedCount: 1 });
+  const _id = new mongo.ObjectId();
+  const { endpoints, authorizedRoles } = body(3001);
+  const byHand = { name: 'tickets', endpoints, authorizedRoles };
+  await services.insertOne({ _id, url: '/tickets', ...byHand });
+  await eventually(() => one.snapshot().services.length === 1);
+  await one.register({ service: 'tickets', id: 'b' }, body(3002, { url: '/moved', redefine: true }));
+  // As a registry writes it that has seen nothing of that.
+  const reg = {
+    id: _id.toHexString(),
+    generation: 1,
+    state: 'draining' as const,
+    lease: 'none' as const,
+    registeredAt: 0,
+    supersededRuns: [],
+    write: 'too-late',
+    at: 0,
+  };
+  const late = await services.replaceOne(
+    { _id, reg: { $exists: false } },
+    { url: '/tickets', ...byHand, reg },
+  );
+  expect(late).toMatchObject({ matchedCount: 1 });
 
-    const restored = { _id, url: '/moved', ...byHand };
-    await eventually(
-      () => services.findOne({ _id }),
-      (document) => document !== null && document.reg === undefined,
-    );
-    expect(await services.findOne({ _id })).toEqual(restored);
-    await two.drain({ service: 'tickets', id: _id.toHexString() }, { force: true });
-    await eventually(() => one.getService('tickets').instances.find(({ state }) => state === 'draining'));
-    await services.deleteOne({ _id });
-    await eventually(() => two.getService('tickets').instances.length === 1);
-    await agreed(registries);
-  } finally {
-    await client.close();
-  }
+  const restored = { _id, url: '/moved', ...byHand };
+  await eventually(
+    () => services.findOne({ _id }),
+    (document) => document !== null && document.reg === undefined,
+  );
+  expect(await services.findOne({ _id })).toEqual(restored);
+  await two.drain({ service: 'tickets', id: _id.toHexString() }, { force: true });
+  await eventually(() => one.getService('tickets').instances.find(({ state }) => state === 'draining'));
+  await services.deleteOne({ _id });
+  await eventually(() => two.getService('tickets').instances.length === 1);
+  await agreed(registries);
 });
 
 // Story: a registry that was behind granted a new run a generation below that of a run which had come and gone.
@@ -293,29 +284,23 @@ test.each([0, 1])(
   'a run granted %i below one that has ended, by a registry that is behind, is not listed',
   async (below) => {
     await using opened = await openRegistries(2);
-    const { registries, url } = opened;
+    const { registries, services } = opened;
     const [one, two] = registries as [Registry, Registry];
-    const client = await new mongo.MongoClient(url).connect();
-    try {
-      const services = client.db().collection<ServiceDocument>('services');
-      await one.register({ service: 'tickets', id: 'b' }, body(3002));
-      const { generation } = await one.register(
-        { service: 'tickets', id: 'a' },
-        body(3001, { runId: 'first' }),
-      );
-      const kept = await services.findOne({ 'reg.id': 'a' });
-      if (!kept?.reg) throw new TypeError('nothing is kept');
-      await one.unregister({ service: 'tickets', id: 'a' }, { generation });
+    await one.register({ service: 'tickets', id: 'b' }, body(3002));
+    const { generation } = await one.register(
+      { service: 'tickets', id: 'a' },
+      body(3001, { runId: 'first' }),
+    );
+    const kept = await services.findOne({ 'reg.id': 'a' });
+    if (!kept?.reg) throw new TypeError('nothing is kept');
+    await one.unregister({ service: 'tickets', id: 'a' }, { generation });
 
-      const reg = { ...kept.reg, generation: generation - below, runId: 'second', write: 'too-late' };
-      await services.insertOne({ ...kept, reg });
-      await eventually(async () => (await services.countDocuments({ 'reg.id': 'a' })) === 0);
-      const again = await two.register({ service: 'tickets', id: 'a' }, body(3001, { runId: 'second' }));
-      expect(again.generation).toBeGreaterThan(generation);
-      await agreed(registries);
-      expect(one.history().entries.filter(({ instanceId }) => instanceId === 'a')).toHaveLength(3);
-    } finally {
-      await client.close();
-    }
+    const reg = { ...kept.reg, generation: generation - below, runId: 'second', write: 'too-late' };
+    await services.insertOne({ ...kept, reg });
+    await eventually(async () => (await services.countDocuments({ 'reg.id': 'a' })) === 0);
+    const again = await two.register({ service: 'tickets', id: 'a' }, body(3001, { runId: 'second' }));
+    expect(again.generation).toBeGreaterThan(generation);
+    await agreed(registries);
+    expect(one.history().entries.filter(({ instanceId }) => instanceId === 'a')).toHaveLength(3);
   },
 );

@@ -2,7 +2,8 @@
 // nobody's from then on, and the driver keeps them as long as they answer.
 import { mongo } from 'mongoose';
 
-const unauthorized = 13;
+/** Code of the server. */
+export const unauthorized = 13;
 
 /** Other than of somebody who may not do it. */
 export function isSignedOut(error: unknown): boolean {

@@ -2,13 +2,13 @@
 import { isRegError, type RegError, regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
 import { errorText } from './error-text.ts';
+import { unauthorized } from './sign-in.ts';
 import { parseStoreUrl, withoutPassword } from './store-url.ts';
 
 /** 6.0: change streams show what was there before and after. */
 const oldestWireVersion = 17;
 
-/** Codes of the server. */
-const unauthorized = 13;
+/** Code of the server. */
 const authenticationFailed = 18;
 
 /** What the driver calls an error of the URL or of its options. */
