@@ -1,10 +1,11 @@
-// Why a document that is well-formed is not listed: somebody else has what it wants. Pure, on the view.
+// Why a document that is well-formed is not listed: somebody else has what it wants, or its time is over. Pure.
 import {
   checkReserved,
   claimNames,
   differingFields,
   type InstanceKey,
   instanceNameOf,
+  type Lease,
   type View,
 } from '@reg/registry';
 import { canonicalAddress, isRegError, type ServiceDefinition } from '@reg/schema';
@@ -52,4 +53,16 @@ export function differenceFrom(
   const [field] = differingFields(current, wanted);
   if (field === undefined) return undefined;
   return { path: field, message: `differs from that of the living instances of ${current.name}` };
+}
+
+/**
+ * Its registry had not seen yet how a later run came and went: no generation is given twice, nor a lower one.
+ * @param last what is buried under its name
+ */
+export function outlived({ instance }: ReadInstance, last: Lease | undefined): DocumentFault | undefined {
+  const { generation, runId } = instance;
+  if (!last || generation > last.generation) return undefined;
+  const goesOn = generation === last.generation && runId === last.runId && !last.gone?.ended;
+  if (goesOn) return undefined;
+  return { path: 'reg.generation', message: `is not above ${last.generation}, which has ended` };
 }

@@ -15,7 +15,7 @@ import { type Change, type ServiceDefinition, slug } from '@reg/schema';
 import { type Books, keyOf, waitingAtMost } from './books.ts';
 import { definitionWriteOf, readDefinition } from './definition-document.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
-import { addressesTaken, claimByHand, differenceFrom } from './hindrances.ts';
+import { addressesTaken, claimByHand, differenceFrom, outlived } from './hindrances.ts';
 import {
   type DocumentFault,
   documentId,
@@ -130,23 +130,16 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     const fresh = !loading && read.notes !== undefined && read.notes.write !== before?.write;
     settle(id);
     if (before && before.key !== keyOf(read)) instanceGone(id); // renamed by hand
-    const fault = (fresh ? outlived(read) : undefined) ?? clearTheWay(id, read) ?? define(id, read, fresh);
+    const fault =
+      (fresh ? outlived(read, view.tombstones.get(keyOf(read))) : undefined) ??
+      clearTheWay(id, read) ??
+      define(id, read, fresh);
     const former = fault && fresh && before ? formerOf(read, before.write === undefined) : undefined;
     if (former && read.notes) {
       keep(id, read);
       refused.push({ id, write: read.notes.write, former });
     } else if (fault) hinder(id, read, fault, fresh);
     else list(id, read, fresh);
-  }
-
-  /** Its registry had not seen yet how a later run came and went: no generation is given twice, nor a lower one. */
-  function outlived(read: ReadInstance): DocumentFault | undefined {
-    const last = view.tombstones.get(keyOf(read));
-    const { generation, runId } = read.instance;
-    if (!last || generation > last.generation) return undefined;
-    const goesOn = generation === last.generation && runId === last.runId && !last.gone?.ended;
-    if (goesOn) return undefined;
-    return { path: 'reg.generation', message: `is not above ${last.generation}, which has ended` };
   }
 
   /** Listed under its name, whatever the document says by now. */

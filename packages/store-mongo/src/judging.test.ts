@@ -62,9 +62,14 @@ async function openWorld(server: ServerKind) {
           inOrder,
         ) === text;
       const running = await agreed(fits);
-      await Promise.all(opened.map(({ registry }) => registry.close()));
-      opened = await Promise.all(Array.from(opened, openOne));
+      await this.openedAnew();
       expect(await agreed(fits)).toEqual(running);
+    },
+    /** @param meanwhile while no registry runs */
+    async openedAnew(meanwhile = async () => {}) {
+      await Promise.all(opened.map(({ registry }) => registry.close()));
+      await meanwhile();
+      opened = await Promise.all(Array.from(opened, openOne));
     },
     async [Symbol.asyncDispose]() {
       await connection.close();
@@ -275,3 +280,24 @@ test('an update whose post-image is not kept: everything is read anew', async ()
   await world.services.updateOne({ _id: 'a' as never }, { $set: { url: '/moved' } });
   await world.says({ listed: { tickets: ['/moved', 'a'] }, invalid: {} });
 });
+
+// Story: who lost its race is taken away by whoever saw it; the registry that started in between listed it, and where
+// all others were killed before they had taken it away, it stayed.
+test.for(serverKinds)(
+  'who starts does not list a run either that was written down after it had ended: its document goes (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { registry, services } = world;
+    const one = { service: 'tickets', id: 'one' };
+    const { generation } = await registry.register(one, { ...body('/tickets', 3001), runId: 'run-1' });
+    await registry.register({ ...one, id: 'two' }, body('/tickets', 3002));
+    const late = await services.findOne({ 'reg.generation': generation });
+    await registry.unregister(one, { generation });
+    await world.openedAnew(async () => {
+      await services.insertOne({ ...late });
+    });
+    const listed = { tickets: ['/tickets', 'two'] };
+    await world.says({ listed, invalid: {} });
+    expect(await services.countDocuments()).toBe(1);
+  },
+);

@@ -1,6 +1,6 @@
 // What of leases is written down: nothing before the first renewal; then all renewals that were gathered in one
 // statement, which no value in it may turn into another one, and no late word may turn back.
-import { createRegistry, instanceKey, type Registry } from '@reg/registry';
+import { createRegistry, createSystemClock, instanceKey, type Registry } from '@reg/registry';
 import { mongo } from 'mongoose';
 import { expect } from 'vitest';
 import { test, useServers } from '../../../tests/support/database-servers.ts';
@@ -10,10 +10,10 @@ import { openMongoStore } from './mongo-store.ts';
 
 const urlOn = useServers('replica set');
 
-async function open() {
+async function open(clock = createSystemClock()) {
   const url = urlOn('replica set');
   const client = await new mongo.MongoClient(url).connect();
-  const openAnother = async () => createRegistry({ store: await openMongoStore({ url }) });
+  const openAnother = async () => createRegistry({ clock, store: await openMongoStore({ url, clock }) });
   const registry = await openAnother();
   return {
     registry,
@@ -26,10 +26,15 @@ async function open() {
   };
 }
 
-const register = async (registry: Registry, service: string, port: number, ttlMs = 60_000) => {
-  const endpoints = [{ type: 'http' as const, url: `http://127.0.0.1:${port}` }];
-  const body = { url: `/${port}`, endpoints, authorizedRoles: [], lease: { ttlMs } };
-  const { generation } = await registry.register({ service, id: 'one' }, body);
+const bodyOf = (port: number, ttlMs = 60_000) => ({
+  url: `/${port}`,
+  endpoints: [{ type: 'http' as const, url: `http://127.0.0.1:${port}` }],
+  authorizedRoles: [],
+  lease: { ttlMs },
+});
+
+const register = async (registry: Registry, service: string, port: number, ttlMs?: number) => {
+  const { generation } = await registry.register({ service, id: 'one' }, bodyOf(port, ttlMs));
   return { service, id: 'one', generation };
 };
 
@@ -73,11 +78,38 @@ test('what a later run, or a later moment, has written stays', async () => {
   expect(await leases.findOne({ _id: 'later-moment/one' })).toMatchObject({ renewedAt: inAnHour });
 });
 
+// Story: it was answered, and its registry died before it had written it down; the next renewal would have come too
+// late. So whoever was answered has half a lease, whatever becomes of who answered.
+test('a renewal that others must know of before the next one is written down when it is answered', async () => {
+  let later = 0;
+  const system = createSystemClock();
+  await using opened = await open({ ...system, now: () => system.now() + later });
+  const { registry, openAnother, leases } = opened;
+  const early = await register(registry, 'early', 3001);
+  const late = await register(registry, 'late', 3002);
+  const never = await register(registry, 'never', 3003);
+  const kept = async () => (await leases.find().sort({ _id: 1 }).toArray()).map(({ _id }) => _id);
+  later += 31_000;
+  await registry.renew(late, late.generation);
+  expect(await kept()).toEqual(['late/one']);
+
+  later = 0; // the other one sees all three begin now, and knows nothing of when they did
+  const other = await openAnother();
+  try {
+    await other.renewMany([early]);
+    expect(await kept()).toEqual(['early/one', 'late/one']);
+    await other.register({ service: 'never', id: 'one' }, { ...bodyOf(3003), generation: never.generation });
+    expect(await kept()).toEqual(['early/one', 'late/one', 'never/one']);
+  } finally {
+    await other.close();
+  }
+});
+
 test.each(['never', 'by a former run'])('a lease that was renewed %s ends on time', async (renewed) => {
   await using opened = await open();
   const { registry, leases } = opened;
   if (renewed === 'by a former run') {
-    await registry.renewMany([await register(registry, 'tickets', 3001, 60_000)]);
+    await registry.renewMany([await register(registry, 'tickets', 3001)]);
     await eventually(
       () => leases.countDocuments(),
       (count) => count === 1,

@@ -1,18 +1,23 @@
 // Leases over the database: renewals are gathered and written together, by the database's clock, so that the
 // registries' own clocks need not agree. A lease that nobody has renewed yet is not written down: every registry saw
-// it begin. Where nothing could be written, nobody could renew: that time counts for no lease.
+// it begin. Where nothing could be written, nobody could renew: that time counts for no lease. A renewal is answered
+// at once where the others, who do not know of it yet, leave the lease another half of it; else once it is written down.
 import type { Clock, InstanceKey, Renewal, View } from '@reg/registry';
 import { type RegError, regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
 import type { Collections } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { oneAtATime } from './one-at-a-time.ts';
+import { within } from './within.ts';
 import type { DatabaseNow, Writable } from './writable.ts';
 
 /** With the beats (writable.ts) seven writes a second, so that five registries stay below 40 together. */
 const flushEveryMs = 200;
 /** Of some 80 bytes each: a statement has room for 16 MB. */
 const writtenAtOnce = 10_000;
+/** Who renews gives up after some seconds, and asks another registry. */
+const writtenWithinMs = 1_000;
+const takenNone = 'the database has taken no renewal for half a lease';
 
 export interface LeaseOptions {
   readonly db: mongo.Db;
@@ -26,8 +31,10 @@ export interface LeaseOptions {
 }
 
 export interface Leases {
+  /** Everything is read anew now: of what is read nobody knows when it was renewed last. */
+  begin(now: number): void;
   /** @throws `store_unavailable` for a lease half of which is over since something of it could be written */
-  renew(renewals: readonly Renewal[]): readonly InstanceKey[];
+  renew(renewals: readonly Renewal[]): Promise<readonly InstanceKey[]>;
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -43,6 +50,11 @@ interface Pending {
   readonly writtenAt: number;
 }
 
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (cause: unknown) => void;
+}
+
 export function startLeases({
   db,
   collections,
@@ -56,7 +68,10 @@ export function startLeases({
   let pending = new Map<InstanceKey, Pending>();
   /** Under way to the database. */
   let writing: ReadonlyMap<InstanceKey, Pending> = new Map();
+  /** For what is pending to be written. */
+  let waiting: Waiting[] = [];
   let renewalFault = '';
+  let begunAt = 0;
 
   function add(key: InstanceKey, generation: number, renewedAt: number, writtenAt: number): void {
     const first = pending.get(key) ?? { since: clock.now(), writtenAt };
@@ -95,11 +110,15 @@ export function startLeases({
   async function flushPending(): Promise<void> {
     writing = pending;
     pending = new Map();
+    const told = waiting;
+    waiting = [];
     try {
       await write(writing);
       renewalFault = '';
+      for (const { resolve } of told) resolve();
     } catch (error) {
       renewalFault = errorText(error); // told to who renews, if it lasts
+      for (const { reject } of told) reject(error);
       for (const [key, one] of writing) {
         const { since, writtenAt } = one;
         pending.set(key, { ...one, ...pending.get(key), since, writtenAt });
@@ -110,17 +129,41 @@ export function startLeases({
 
   const flushes = oneAtATime(flushPending);
 
+  function unwrittenOf(key: InstanceKey): Pending | undefined {
+    return writing.get(key) ?? pending.get(key);
+  }
+
+  /** When it was renewed that all registries know of. */
+  function knownRenewalOf(key: InstanceKey): number {
+    const unwritten = unwrittenOf(key);
+    if (unwritten) return unwritten.writtenAt;
+    const renewedAt = lastRenewedAt(key) ?? 0;
+    return renewedAt > begunAt ? renewedAt : 0;
+  }
+
+  /** Others may end it before its next renewal: where this one is lost, so is the lease. */
+  function isLate(key: InstanceKey, now: number): boolean {
+    const leaseMs = view.leases.get(key)?.leaseMs;
+    return leaseMs != null && now - knownRenewalOf(key) > leaseMs / 2;
+  }
+
   /** So early that whoever renews every third of its lease still comes in time to another registry. */
-  function checkWritten(renewals: readonly Renewal[]): void {
-    const now = clock.now();
+  function checkWritten(renewals: readonly Renewal[], now: number): void {
     for (const { key } of renewals) {
-      const unwritten = writing.get(key) ?? pending.get(key);
+      const unwritten = unwrittenOf(key);
       const leaseMs = view.leases.get(key)?.leaseMs;
       if (!unwritten || leaseMs == null) continue;
-      const isLate = now - unwritten.since > leaseMs / 6; // two right after each other are none
-      if (isLate && now - unwritten.writtenAt > leaseMs / 2)
-        throw notTaken('the database has taken no renewal for half a lease');
+      const waitsLong = now - unwritten.since > leaseMs / 6; // two right after each other do not
+      if (waitsLong && isLate(key, now)) throw notTaken(takenNone);
     }
+  }
+
+  /** What is pending now. */
+  async function untilWritten(): Promise<void> {
+    const written = new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }));
+    await within(writtenWithinMs, written, takenNone).catch(() => {
+      throw notTaken(takenNone);
+    });
   }
 
   function notTaken(what: string): RegError {
@@ -182,16 +225,24 @@ export function startLeases({
 
   const stop = clock.every(flushEveryMs, flushes.start);
   return {
-    renew(renewals) {
-      checkWritten(renewals);
-      const lost: InstanceKey[] = [];
+    begin(now) {
+      begunAt = now;
+    },
+    async renew(renewals) {
       const now = clock.now();
+      checkWritten(renewals, now);
+      const lost: InstanceKey[] = [];
+      let late = false;
       for (const renewal of renewals) {
         const { key, generation } = renewal;
-        const renewedBefore = lastRenewedAt(key) ?? now;
-        if (view.renew(renewal)) add(key, generation, now, renewedBefore);
-        else lost.push(key);
+        const wasLate = isLate(key, now);
+        const knownBefore = knownRenewalOf(key);
+        if (view.renew(renewal)) {
+          add(key, generation, now, knownBefore);
+          late ||= wasLate;
+        } else lost.push(key);
       }
+      if (late) await untilWritten();
       return lost;
     },
     refresh,

@@ -15,8 +15,9 @@ import { createBooks, type KeptDocument, keyOf, type Waiting } from './books.ts'
 import type { Everything } from './database.ts';
 import { definitionWriteOf } from './definition-document.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
+import { outlived } from './hindrances.ts';
 import { idText, isFault, type ReadInstance, type ReadService } from './instance-document.ts';
-import { createInterpreter, healing, type Meaning } from './interpreter.ts';
+import { createInterpreter, healing, type Meaning, type Refused } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 
 type RawDocument = Readonly<Record<string, unknown>>;
@@ -44,7 +45,7 @@ export interface Mirror {
   load(
     everything: Pick<Everything, 'services' | 'definitions' | 'tombstones'>,
     now: number,
-  ): KeptState & Pick<Meaning, 'undefinedServices' | 'leftDefinitions'>;
+  ): KeptState & Pick<Meaning, 'refused' | 'undefinedServices' | 'leftDefinitions'>;
   /**
    * @param apply shows a change to the view before the next event is read
    * @returns what one transaction, or one write alone, means
@@ -81,10 +82,22 @@ export function createMirror(
       books.clear();
       const view = createView({ epoch: '', revision: 0 });
       const reads: Waiting[] = [];
+      const refused: Refused[] = [];
       const countOf = new Map<string, number>();
+      const buried = new Map(
+        tombstones.map((tombstone): [InstanceKey, Lease] => [
+          instanceKey({ service: tombstone.service, id: tombstone.instanceId }),
+          buriedLease(tombstone),
+        ]),
+      );
       for (const service of services) {
         if (!saysSomething(service)) continue;
-        const { name } = service.read.definition;
+        const { id, read } = service;
+        if (read.notes && outlived(read, buried.get(keyOf(read)))) {
+          refused.push({ id, write: read.notes.write, former: undefined });
+          continue;
+        }
+        const { name } = read.definition;
         reads.push(service);
         countOf.set(name, (countOf.get(name) ?? 0) + 1);
       }
@@ -102,10 +115,8 @@ export function createMirror(
       return {
         view,
         supersededRuns: runsBefore(reads),
-        tombstones: tombstones.map((tombstone): [InstanceKey, Lease] => [
-          instanceKey({ service: tombstone.service, id: tombstone.instanceId }),
-          buriedLease(tombstone),
-        ]),
+        tombstones: buried,
+        refused,
         undefinedServices,
         leftDefinitions,
       };

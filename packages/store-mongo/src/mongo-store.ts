@@ -161,7 +161,9 @@ async function openStore(
   /** Everything at one moment, and then whatever comes after that moment. */
   async function load(): Promise<void> {
     const { epoch, revision, ...everything } = await database.load();
-    const { undefinedServices, leftDefinitions, ...kept } = mirror.load(everything, clock.now());
+    const now = clock.now();
+    const { refused, undefinedServices, leftDefinitions, ...kept } = mirror.load(everything, now);
+    leases.begin(now);
     logInvalid(mirror.takeInvalidNews());
     const position = { epoch, revision };
     view.restore(position, kept);
@@ -171,6 +173,7 @@ async function openStore(
     const untold = ownWrites.list(); // or told from here on
     unseen = undefined;
     database.follow({ onStep, onLost, onBroken, onMended });
+    await Promise.all(refused.map(undo));
     await healer.heal({ undefinedServices, leftDefinitions });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
@@ -328,7 +331,7 @@ async function openStore(
     },
     async renew(renewals) {
       if (closed) throw regError('store_unavailable', 'the store is closed');
-      return leases.renew(renewals);
+      return await leases.renew(renewals);
     },
     refresh: leases.refresh,
     changes: changeLog.follow,

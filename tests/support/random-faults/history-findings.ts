@@ -3,8 +3,6 @@
 import type { HistoryEntry } from '@reg/schema';
 import type { KnownRenewal } from './registrants.ts';
 
-const renewedAtLeast = 3;
-
 export interface Renewed {
   readonly service: string;
   readonly id: string;
@@ -40,22 +38,15 @@ export function findingsInHistory(entries: readonly HistoryEntry[], renewed: rea
   return findings;
 }
 
-/**
- * Three in a row, each less than half a lease after the one before. One alone may be lost, answered as it was: a
- * registry answers before it has written it down, and may die, or be cut off, with it.
- */
+/** Whoever is answered keeps the lease for another half of it, whatever becomes of the registry that answered. */
 function wasKept({ at, generation, revision }: HistoryEntry, renewals: readonly KnownRenewal[]): boolean {
   const [from, to] = secondOf(revision);
-  const before = renewals.filter(
-    (one) => one.generation === generation && one.answeredAt <= Math.max(at, from),
+  return renewals.some(
+    (one) =>
+      one.generation === generation &&
+      one.answeredAt <= Math.max(at, from) &&
+      Math.max(at, to) < one.askedAt + one.ttlMs / 2,
   );
-  const askedAt = [...before.slice(-renewedAtLeast).map((one) => one.askedAt), Math.max(at, to)];
-  if (askedAt.length <= renewedAtLeast) return false;
-  return askedAt.every((time, index) => index === 0 || time - (askedAt[index - 1] ?? 0) < half(before));
-}
-
-function half([renewal]: readonly KnownRenewal[]): number {
-  return (renewal?.ttlMs ?? 0) / 2;
 }
 
 /** In which the database did it: milliseconds since 1970. */
