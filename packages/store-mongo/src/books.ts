@@ -25,11 +25,15 @@ export interface Books {
   readonly definitionWrites: Map<string, string | null>;
   readonly invalid: InvalidDocuments;
   readonly waiting: Map<string, Waiting>;
+  /** Documents that are not listed: by which write a registry left them so, if one did. */
+  readonly leftAlone: Map<string, KeptDocument>;
   keep(id: DocumentId, read: ReadInstance): void;
   /** @returns whose document it was */
   forget(id: DocumentId): InstanceKey | undefined;
   /** Whatever was said against it before counts no more. */
   settle(id: DocumentId): void;
+  /** Not listed from here on, until it is settled. */
+  leaveAlone(id: DocumentId, write: string | undefined): void;
   /** Very many do not wait: they are judged anew when they are edited, or at a restart. */
   wait(id: DocumentId, read: ReadInstance): void;
   clear(): void;
@@ -43,12 +47,14 @@ export function createBooks(): Books {
   const definitionWrites: Books['definitionWrites'] = new Map();
   const invalid = createInvalidDocuments();
   const waiting: Books['waiting'] = new Map();
+  const leftAlone: Books['leftAlone'] = new Map();
   return {
     documents,
     idOf,
     definitionWrites,
     invalid,
     waiting,
+    leftAlone,
     keep(id, read) {
       const text = idText(id);
       const key = keyOf(read);
@@ -65,12 +71,16 @@ export function createBooks(): Books {
     settle(id) {
       invalid.forget(idText(id));
       waiting.delete(idText(id));
+      leftAlone.delete(idText(id));
+    },
+    leaveAlone(id, write) {
+      leftAlone.set(idText(id), { id, write });
     },
     wait(id, read) {
       if (waiting.size < waitingAtMost) waiting.set(idText(id), { id, read });
     },
     clear() {
-      for (const map of [documents, idOf, definitionWrites, invalid, waiting]) map.clear();
+      for (const map of [documents, idOf, definitionWrites, invalid, waiting, leftAlone]) map.clear();
     },
   };
 }

@@ -1,7 +1,7 @@
-// What a hand edit left unsaid is written down, by whichever registry is first. One after the other, as the edits
-// came: a path is given up before another service has it.
+// What a hand edit left unsaid is written down, by whichever registry is first, and what crossed another write is put
+// right. One after the other, as it came: a path is given up before another service has it.
 import { canonicalPath, type View } from '@reg/registry';
-import { slug } from '@reg/schema';
+import { type ServiceDefinition, slug } from '@reg/schema';
 import type { Database } from './database.ts';
 import { healing, type Meaning } from './interpreter.ts';
 import type { Mirror } from './mirror.ts';
@@ -16,9 +16,11 @@ export interface HealerOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
+type Left = Pick<Meaning, 'undefinedServices' | 'leftDefinitions' | 'leftBehind'>;
+
 export interface Healer {
   /** Resolves once it was tried, after all that came before. */
-  heal(meaning: Pick<Meaning, 'undefinedServices' | 'leftDefinitions'>): Promise<void>;
+  heal(meaning: Left): Promise<void>;
 }
 
 export function createHealer({ database, mirror, view, nextWrite, now, onFault }: HealerOptions): Healer {
@@ -45,13 +47,19 @@ export function createHealer({ database, mirror, view, nextWrite, now, onFault }
     );
   }
 
+  async function share(former: ServiceDefinition): Promise<void> {
+    const definition = view.services.get(former.name)?.definition;
+    if (definition) await database.mend({ kind: 'share', definition, former });
+  }
+
   return {
-    heal({ undefinedServices, leftDefinitions }) {
-      if (undefinedServices.length + leftDefinitions.length === 0) return underWay;
+    heal({ undefinedServices, leftDefinitions, leftBehind }) {
+      if (undefinedServices.length + leftDefinitions.length + leftBehind.length === 0) return underWay;
       underWay = underWay
         .then(async () => {
           for (const name of leftDefinitions) await remove(name);
           for (const { name } of undefinedServices) await writeDown(name);
+          for (const former of leftBehind) await share(former);
         })
         .catch(onFault);
       return underWay;

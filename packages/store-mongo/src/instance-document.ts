@@ -57,6 +57,8 @@ export interface DocumentFault {
 export interface ReadService {
   readonly id: DocumentId;
   readonly read: ReadInstance | DocumentFault;
+  /** As `writeIn`. */
+  readonly write: string | undefined;
 }
 
 /** Who made it by hand ends it by hand. */
@@ -168,7 +170,13 @@ export function createServiceReader(): (document: RawDocument) => ReadService {
     if (!isFault(said)) definitions.set(document.name, said.definition);
     return said;
   }
-  return (document) => ({ id: document._id as DocumentId, read: read(document) });
+  return (document) => ({ id: document._id as DocumentId, read: read(document), write: writeIn(document) });
+}
+
+/** The write by which a registry left it last, also where it says nothing else that is understood. */
+export function writeIn({ reg }: RawDocument): string | undefined {
+  const { write } = (reg ?? {}) as { write?: unknown };
+  return typeof write === 'string' ? write : undefined;
 }
 
 /** @returns undefined where it does not say of the service what `known` does, or is at fault: read it whole */

@@ -23,6 +23,7 @@ import {
   isFault,
   type ReadInstance,
   readDocument,
+  writeIn,
 } from './instance-document.ts';
 import type { Former } from './plan.ts';
 
@@ -44,6 +45,8 @@ export interface Meaning {
   readonly undefinedServices: readonly ServiceDefinition[];
   /** Services that somebody removed by hand: what they shared is still written down. */
   readonly leftDefinitions: readonly string[];
+  /** What a service was before, where an instance joined it while it was defined anew: its document may say so still. */
+  readonly leftBehind: readonly ServiceDefinition[];
 }
 
 export interface InterpreterOptions {
@@ -72,18 +75,24 @@ export interface Interpreter {
 }
 
 export function createInterpreter({ books, view, apply, take, othersOf }: InterpreterOptions): Interpreter {
-  const { documents, idOf, definitionWrites, invalid, waiting, keep, forget, settle, wait } = books;
+  const { documents, idOf, definitionWrites, invalid, waiting, leftAlone } = books;
+  const { keep, forget, settle, wait, leaveAlone } = books;
   const loading = othersOf !== undefined;
   let changes: Change[] = [];
   let writes: string[] = [];
   let refused: Refused[] = [];
   let undefinedServices: ServiceDefinition[] = [];
   let leftDefinitions: string[] = [];
+  /** Services that a registry defined anew: as they were, and whose documents say what they are now. */
+  let redefined = new Map<string, { readonly former: ServiceDefinition; readonly told: Set<string> }>();
+  /** How often another registry wrote down something else of a service than is known here. */
+  const contradictions = new Map<string, number>();
   /** Somebody else may have it now. */
   let released = false;
 
   function say(change: Change): void {
     if (!loading) changes.push(change);
+    if (change.kind === 'service-updated') contradictions.delete(change.service.name);
     if (change.kind !== 'instance-registered' && change.kind !== 'instance-drained') released = true;
     apply(change);
   }
@@ -121,13 +130,15 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     if (isFault(read)) {
       settle(id);
       instanceGone(id);
+      leaveAlone(id, writeIn(document));
       invalid.report(idText(id), read);
     } else instancePut(id, read);
   }
 
   function instancePut(id: DocumentId, read: ReadInstance): void {
     const before = documents.get(idText(id));
-    const fresh = !loading && read.notes !== undefined && read.notes.write !== before?.write;
+    const known = before ?? leftAlone.get(idText(id));
+    const fresh = !loading && read.notes !== undefined && read.notes.write !== known?.write;
     settle(id);
     if (before && before.key !== keyOf(read)) instanceGone(id); // renamed by hand
     const fault =
@@ -154,9 +165,13 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
 
   /** It is not listed; one that a registry wrote has lost its race, and goes. */
   function hinder(id: DocumentId, read: ReadInstance, fault: DocumentFault, fresh: boolean): void {
-    if (fresh && read.notes) refused.push({ id, write: read.notes.write, former: undefined });
-    else wait(id, read);
+    if (fresh && read.notes) {
+      refused.push({ id, write: read.notes.write, former: undefined });
+      if (definitionWrites.get(read.definition.name) === read.notes.write)
+        removeWhereEmpty(read.definition.name);
+    } else wait(id, read);
     instanceGone(id);
+    leaveAlone(id, read.notes?.write);
     invalid.report(idText(id), fault);
   }
 
@@ -196,6 +211,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     instanceGone(kept.id);
     settle(kept.id);
     wait(kept.id, { definition: known.definition, instance, notes: undefined });
+    leaveAlone(kept.id, kept.write);
     invalid.report(idText(kept.id), fault);
   }
 
@@ -237,6 +253,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     const service = definition.name;
     const known = view.services.get(service)?.instances.get(instance.instanceId);
     keep(id, read);
+    redefined.get(service)?.told.add(instance.instanceId);
     if (fresh && notes) writes.push(notes.write);
     if (known?.generation !== instance.generation) say({ kind: 'instance-registered', service, instance });
     else if (known.state === 'up' && instance.state === 'draining') {
@@ -272,6 +289,8 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       return;
     }
     if (fresh) writes.push(write);
+    if (current && differingFields(current, definition).length > 0)
+      redefined.set(name, { former: current, told: new Set() });
     makeRoom(definition);
     say({ kind: 'service-updated', service: definition });
   }
@@ -283,11 +302,28 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       if (!fresh) {
         const message = 'is edited by hand: edit services instead';
         invalid.report(definitionId(current.name), { path: field, message });
-      }
+      } else countContradiction(current.name);
       undefinedServices.push(current);
     } else if (!isDeepStrictEqual(settingsOf(current), settingsOf(written))) {
       say({ kind: 'service-updated', service: withSettings(current, written) });
     }
+  }
+
+  /** Each puts down what it knows, and neither gives in. @throws so that everything is read anew, by all who see it */
+  function countContradiction(service: string): void {
+    const times = (contradictions.get(service) ?? 0) + 1;
+    if (times > contradictionsAtMost) throw new Error(`registries contradict each other about ${service}`);
+    contradictions.set(service, times);
+  }
+
+  /** Who wrote their documents did not see the others that joined meanwhile. */
+  function leftBehind(): ServiceDefinition[] {
+    const behind: ServiceDefinition[] = [];
+    for (const [service, { former, told }] of redefined) {
+      const ids = [...(view.services.get(service)?.instances.keys() ?? [])];
+      if (!ids.every((id) => told.has(id))) behind.push(former);
+    }
+    return behind;
   }
 
   /** Definitions never share a path: who holds it without one was made by hand, this moment. */
@@ -338,12 +374,20 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     bury,
     end(): Meaning {
       retryWaiting();
-      const meaning = { changes, writes, refused, undefinedServices, leftDefinitions };
+      const meaning = {
+        changes,
+        writes,
+        refused,
+        undefinedServices,
+        leftDefinitions,
+        leftBehind: leftBehind(),
+      };
       changes = [];
       writes = [];
       refused = [];
       undefinedServices = [];
       leftDefinitions = [];
+      redefined = new Map();
       released = false;
       return meaning;
     },
@@ -351,6 +395,8 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
 }
 
 const nobody: ReadonlySet<string> = new Set();
+
+const contradictionsAtMost = 10;
 
 function holdersOf(view: View, { name, url }: ServiceDefinition): string[] {
   const holders = new Set([view.paths.get(canonicalPath(url)), view.slugs.get(slug(name))]);

@@ -1,7 +1,9 @@
 import type { mongo } from 'mongoose';
 import type { Collections, DefinitionDocument, DocumentId } from './documents.ts';
-import { idText } from './instance-document.ts';
+import { idText, writeIn } from './instance-document.ts';
 import type { IntendedOperation } from './intents.ts';
+
+type RawDocument = Readonly<Record<string, unknown>>;
 
 /** Not there, there and not of a registry's hand, or left so by that write. */
 type Left = 'absent' | { readonly write: string | undefined };
@@ -35,9 +37,9 @@ async function areInstancesCurrent(
   const ids = [...expected.values()].map(({ id }) => id);
   const there = await services
     .find({ _id: { $in: ids } })
-    .project<{ _id: DocumentId; reg?: { write?: string } }>({ 'reg.write': 1 })
+    .project<RawDocument & { _id: DocumentId }>({ 'reg.write': 1 })
     .toArray();
-  const found = new Map(there.map(({ _id, reg }) => [idText(_id), { write: reg?.write }]));
+  const found = new Map(there.map((document) => [idText(document._id), { write: writeIn(document) }]));
   return isAs(expected, found);
 }
 

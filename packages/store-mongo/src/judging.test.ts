@@ -301,3 +301,59 @@ test.for(serverKinds)(
     expect(await services.countDocuments()).toBe(1);
   },
 );
+
+// Story: the document waited for the address, was tried again at once, counted as what a registry had just written and
+// lost, and was deleted, without a line.
+test.for(serverKinds)(
+  'a registered instance edited to the address of another is reported and left alone, and listed once that is mended (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const { registry, services } = world;
+    await registry.register({ service: 'tickets', id: 'one' }, { ...body('/tickets', 3001), lease: 'none' });
+    await registry.register({ service: 'tickets', id: 'two' }, { ...body('/tickets', 3002), lease: 'none' });
+    const two = { 'reg.id': 'two' };
+    await services.updateOne(two, { $set: { 'endpoints.0.url': 'http://127.0.0.1:3001' } });
+    const invalid = { 'tickets/two': 'endpoints.0.url' };
+    await world.says({ listed: { tickets: ['/tickets', 'one'] }, invalid });
+    await services.updateOne(two, { $set: { 'endpoints.0.url': 'http://127.0.0.1:3003' } });
+    await world.says({ listed: { tickets: ['/tickets', 'one', 'two'] }, invalid: {} });
+  },
+);
+
+// Story: its client registered again, met the document that was left alone, and heard for ever that others had changed
+// the same twenty times meanwhile.
+test.for(serverKinds)(
+  'an instance whose document somebody broke registers again, and it is right (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const one = { service: 'tickets', id: 'one' };
+    const own = { _id: 'tickets/one' as never };
+    const breaks = [{ url: 'tickets' }, { 'endpoints.0.url': 'http://127.0.0.1:3002' }, { reg: 5 }];
+    await world.registry.register(
+      { service: 'other', id: 'two' },
+      { ...body('/other', 3002), lease: 'none' },
+    );
+    for (const edit of breaks) {
+      await world.registry.register(one, { ...body('/tickets', 3001), lease: 'none' });
+      await world.services.updateOne(own, { $set: edit });
+      await world.says({ listed: { other: ['/other', 'two'] } });
+      await world.registry.register(one, { ...body('/tickets', 3001), lease: 'none' });
+      await world.says({ listed: { other: ['/other', 'two'], tickets: ['/tickets', 'one'] }, invalid: {} });
+    }
+  },
+);
+
+test.for(serverKinds)(
+  'who registers where somebody gave another instance the _id hears so (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const made = { ...plain('tickets/one', 'tickets', '/tickets', 3001), instanceId: 'by-hand' };
+    await world.services.insertOne({ ...made, authorizedRoles: [] } as never);
+    const listed = { tickets: ['/tickets', 'by-hand'] };
+    await world.says({ listed, invalid: {} });
+    await expect(
+      world.registry.register({ service: 'tickets', id: 'one' }, body('/tickets', 3002)),
+    ).rejects.toMatchObject({ code: 'registration_conflict', message: expect.stringContaining('by-hand') });
+    await world.says({ listed, invalid: {} });
+  },
+);

@@ -82,3 +82,17 @@ test('a definition that a registration writes begins its service', () => {
   expect(follow(definedBy('write-1')).changes).toMatchObject([{ kind: 'service-updated' }]);
   expect([...view.services.keys()]).toEqual(['tickets']);
 });
+
+// Story: two registries believed different things of a service, for one had read a document that the other had not. Each
+// wrote down what it knew, two thousand times in three seconds, and neither ever gave in.
+test('who is contradicted again and again by what others write down reads everything anew', () => {
+  const { follow } = openMirror();
+  follow({ collection: 'services', id: 'a', document: { ...document, url: '/ours' } });
+  const contradict = (from: number, times: number) => {
+    for (let write = from; write < from + times; write++) follow(definedBy(`${healing}${write}`));
+  };
+  contradict(0, 10);
+  follow({ collection: 'services', id: 'a', document: { ...document, url: '/edited' } }); // begins anew
+  contradict(10, 10);
+  expect(() => contradict(20, 1)).toThrow('registries contradict each other about tickets');
+});

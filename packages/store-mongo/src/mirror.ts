@@ -34,6 +34,10 @@ export type DocumentEvent =
 
 export interface Mirror {
   documentOf(key: InstanceKey): KeptDocument | undefined;
+  /** What is under that `_id` and not listed, whatever it says. */
+  leftAlone(id: string): KeptDocument | undefined;
+  /** Whose the document of that `_id` is, as it is listed. */
+  holderOf(id: string): InstanceKey | undefined;
   /** Undefined: nothing is written down of it; null: nothing that a registry wrote. */
   definitionWrite(service: string): string | null | undefined;
   /** Documents that are left alone; the oldest reports of very many. */
@@ -61,12 +65,16 @@ export function createMirror(
   const books = createBooks();
   const { documents, idOf, invalid } = books;
   let applyNow: (change: Change) => void = () => {};
-  const following = createInterpreter({ books, view: liveView, apply: (change) => applyNow(change), take });
+  const follower = () =>
+    createInterpreter({ books, view: liveView, apply: (change) => applyNow(change), take });
+  let following = follower();
 
-  function saysSomething(service: ReadService): service is Waiting {
-    const { id, read } = service;
-    if (isFault(read)) invalid.report(idText(id), read);
-    return !isFault(read);
+  function saysSomething(service: ReadService): service is Waiting & ReadService {
+    const { id, read, write } = service;
+    if (!isFault(read)) return true;
+    books.leaveAlone(id, write);
+    invalid.report(idText(id), read);
+    return false;
   }
 
   return {
@@ -74,12 +82,15 @@ export function createMirror(
       const id = idOf.get(key);
       return id === undefined ? undefined : documents.get(id);
     },
+    leftAlone: (id) => books.leftAlone.get(idText(id)),
+    holderOf: (id) => documents.get(idText(id))?.key,
     definitionWrite: (service) => books.definitionWrites.get(service),
     invalid: invalid.list,
     invalidCount: () => invalid.size,
     takeInvalidNews: invalid.takeNews,
     load({ services, definitions, tombstones }, now) {
       books.clear();
+      following = follower(); // whatever broke off in the middle is nothing any more
       const view = createView({ epoch: '', revision: 0 });
       const reads: Waiting[] = [];
       const refused: Refused[] = [];
@@ -94,6 +105,7 @@ export function createMirror(
         if (!saysSomething(service)) continue;
         const { id, read } = service;
         if (read.notes && outlived(read, buried.get(keyOf(read)))) {
+          books.leaveAlone(id, read.notes.write);
           refused.push({ id, write: read.notes.write, former: undefined });
           continue;
         }

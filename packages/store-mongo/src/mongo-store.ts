@@ -174,7 +174,7 @@ async function openStore(
     unseen = undefined;
     database.follow({ onStep, onLost, onBroken, onMended });
     await Promise.all(refused.map(undo));
-    await healer.heal({ undefinedServices, leftDefinitions });
+    await healer.heal({ undefinedServices, leftDefinitions, leftBehind: [] });
     // All registries have seen this barrier: whatever position this one tells, the others come to have it too.
     await database.caughtUp();
     await keptHistory.load();
@@ -239,8 +239,9 @@ async function openStore(
     const isOurs = transaction?.startsWith(ownPrefix) ?? writes.some((write) => write.startsWith(ownPrefix));
     keptHistory.keep(history.append(set, byHand ? { by: 'hand' } : origin), isOurs);
     if (notes) keptHistory.keep(history.note(notes, origin, revision, set.at), isOurs);
-    for (const write of writes) ownWrites.seen(write, set);
-    if (transaction !== undefined) ownWrites.seen(transaction, set);
+    const lost = new Set(refused.map((one) => one.write));
+    for (const write of transaction === undefined ? writes : [transaction])
+      if (!lost.has(write)) ownWrites.seen(write, set);
     for (const one of refused) {
       ownWrites.lost(one.write);
       void undo(one);

@@ -5,12 +5,14 @@ import {
   canonicalPath,
   differingFields,
   goneBy,
+  type InstanceKey,
   instanceKey,
+  instanceNameOf,
   leaseOf,
   type Origin,
   type View,
 } from '@reg/registry';
-import { type Change, type Instance, type Note, type ServiceDefinition, slug } from '@reg/schema';
+import { type Change, type Instance, type Note, regError, type ServiceDefinition, slug } from '@reg/schema';
 import type { KeptDocument } from './books.ts';
 import type { DefinitionDocument, ServiceDocument, TombstoneDocument } from './documents.ts';
 import {
@@ -40,8 +42,12 @@ export type Operation =
   | { readonly kind: 'delete-definition'; readonly name: string; readonly before: string | null }
   /** Two definitions may swap their paths: each lets go of its own first. */
   | { readonly kind: 'free-names'; readonly name: string }
-  /** What all instances of the service say of it, in their own documents. */
-  | { readonly kind: 'share'; readonly definition: ServiceDefinition }
+  /** What all instances of the service say of it, in their own documents; `former`: those that say that still. */
+  | {
+      readonly kind: 'share';
+      readonly definition: ServiceDefinition;
+      readonly former?: ServiceDefinition | undefined;
+    }
   | { readonly kind: 'bury'; readonly tombstone: TombstoneDocument }
   /** `overdueMs`: only where nobody renewed it for so long. */
   | { readonly kind: 'end-lease'; readonly id: string; readonly overdueMs: number | undefined };
@@ -68,7 +74,25 @@ export function originOf({ by, from }: Origin): { by?: string; from?: string } {
   return { ...(by !== undefined && { by }), ...(from !== undefined && { from }) };
 }
 
-type Known = Pick<Mirror, 'documentOf' | 'definitionWrite'>;
+type Known = Pick<Mirror, 'documentOf' | 'leftAlone' | 'holderOf' | 'definitionWrite'>;
+
+/**
+ * What a registration replaces. Its own document, that somebody broke by hand, is not in its way.
+ * @throws `registration_conflict`: another instance is listed by the document that has its `_id`
+ */
+function replacedBy(key: InstanceKey, known: Known): KeptDocument | undefined {
+  const listed = known.documentOf(key);
+  if (listed) return listed;
+  const { service, id } = instanceNameOf(key);
+  const ownId = documentId(service, id);
+  const holder = known.holderOf(ownId);
+  if (holder === undefined) return known.leftAlone(ownId);
+  const { service: other, id: otherId } = instanceNameOf(holder);
+  const message = `is that of the document by which somebody made ${otherId} of ${other}`;
+  throw regError('registration_conflict', `the _id ${ownId} in the database ${message}`, {
+    errors: [{ field: 'instanceId', message }],
+  });
+}
 
 export function planWrite(
   changes: readonly Change[],
@@ -114,7 +138,7 @@ export function planWrite(
     const definition = definitions.get(service) ?? view.services.get(service)?.definition;
     if (!definition) throw new TypeError(`the instance ${instance.instanceId} joins no service`);
     const { supersededRuns } = leaseOf(view.leases.get(key) ?? view.tombstones.get(key), instance, at);
-    const before = known.documentOf(key);
+    const before = replacedBy(key, known);
     const reason = 'reason' in change ? change.reason : undefined;
     const id = before?.id ?? documentId(service, instance.instanceId);
     const document = toDocument(id, definition, instance, { supersededRuns, write, at, ...origin, reason });

@@ -1,8 +1,7 @@
 // What this registry is about to write, so that it need not read its own documents again when the changes
 // tell of them: checking a document costs more than all else that is done with it.
 import type { ServiceDocument } from './documents.ts';
-import type { ReadInstance } from './instance-document.ts';
-import { idText } from './instance-document.ts';
+import { idText, type ReadInstance, writeIn } from './instance-document.ts';
 import type { Operation } from './plan.ts';
 
 type RawDocument = Readonly<Record<string, unknown>>;
@@ -30,11 +29,11 @@ export function createPlanned(): Planned {
         expected.set(write, { document, says });
       }
     },
-    take({ _id, reg }) {
-      const { write } = (reg ?? {}) as { write?: unknown };
-      if (typeof write !== 'string') return undefined;
-      const known = expected.get(write);
-      if (known === undefined || idText(known.document._id) !== idText(_id)) return undefined;
+    take(document) {
+      const write = writeIn(document);
+      const known = write === undefined ? undefined : expected.get(write);
+      if (write === undefined || known === undefined) return undefined;
+      if (idText(known.document._id) !== idText(document._id)) return undefined;
       expected.delete(write);
       return known.says;
     },

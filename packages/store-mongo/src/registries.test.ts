@@ -23,6 +23,7 @@ async function openRegistries(howMany = 3) {
     registries,
     url,
     services: client.db().collection<ServiceDocument>('services'),
+    definitions: client.db().collection('definitions'),
     async [Symbol.asyncDispose]() {
       await Promise.all(registries.map((registry) => registry.close()));
       await client.close();
@@ -132,6 +133,28 @@ test('two instances race for one address: one has it, the others hear endpoint_t
   expect((await agreed(opened.registries))[0]?.instances.length).toBe(1 + count({ reduced: 20, whole: 200 }));
 });
 
+// Story: the first of a service is written with its definition; whoever lost the address was told that it was listed.
+test('the first instances of services race for one address: one has it, the others hear so, and their services are not there', async () => {
+  await using opened = await openRegistries();
+  const rounds = count({ reduced: 20, whole: 200 });
+  for (let round = 0; round < rounds; round++) {
+    const answers = await Promise.allSettled(
+      opened.registries.map((registry, index) =>
+        registry.register(
+          { service: `service-${round}-${index}`, id: `${index}` },
+          body(3000 + round, { url: `/${round}-${index}` }),
+        ),
+      ),
+    );
+    expect(answers.map(codeOf).sort()).toEqual(['endpoint_taken', 'endpoint_taken', 'ok']);
+  }
+  expect((await agreed(opened.registries)).length).toBe(rounds);
+  await eventually(
+    () => opened.definitions.countDocuments(),
+    (written) => written === rounds,
+  );
+});
+
 test('runs of one instance race: each has a generation of its own, the highest is listed', async () => {
   await using opened = await openRegistries();
   const generations = new Set<number>();
@@ -152,7 +175,9 @@ test('runs of one instance race: each has a generation of its own, the highest i
   expect(service?.instances).toEqual([`a ${Math.max(...generations)}`]);
 });
 
-test('a redefinition races with registrations of the former definition: nobody is listed under another', async () => {
+// Story: what crossed the redefinition kept the former roles in its document. A registry that started when nobody else
+// of the service was left took them for a hand edit, and wrote them down, against all others, for ever.
+test('a redefinition races with registrations of the former definition: nobody is listed, or written down, under another', async () => {
   await using opened = await openRegistries();
   const [one, two, three] = opened.registries;
   await one?.register({ service: 'tickets', id: 'a' }, body(3001));
@@ -172,6 +197,10 @@ test('a redefinition races with registrations of the former definition: nobody i
     const [service] = await agreed(opened.registries);
     const accepted = answers.filter(({ status }) => status === 'fulfilled').length - 1;
     expect(service?.authorizedRoles).toEqual(roles);
+    await eventually(
+      () => opened.services.distinct('authorizedRoles' as never),
+      (said) => said.join() === roles.join(),
+    );
     expect(
       service?.instances.filter((name) => /^[bc]/.test(name) && new RegExp(`^.${round} `).test(name)).length,
     ).toBe(accepted);

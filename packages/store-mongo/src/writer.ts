@@ -2,6 +2,7 @@
 // or in one transaction. A lost race is told, never hidden.
 import { randomBytes } from 'node:crypto';
 import type { Raced } from '@reg/registry';
+import type { ServiceDefinition } from '@reg/schema';
 import { mongo } from 'mongoose';
 import type { Collections, ServiceDocument } from './documents.ts';
 import { type Operation, originOf, type WriteName } from './plan.ts';
@@ -147,7 +148,8 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
           access === 'token'
             ? { $set: { url, authorizedRoles }, $unset: { access: '' as const } }
             : { $set: { url, authorizedRoles, access } };
-        await services.updateMany({ name }, update, options);
+        const { former } = operation;
+        await services.updateMany({ name, ...(former && sharedBy(former)) }, update, options);
         return true;
       }
       case 'bury':
@@ -257,7 +259,12 @@ function namesItsWrite({ kind }: Operation): boolean {
 }
 
 function beforeOf(write: string | undefined) {
-  return write === undefined ? { reg: { $exists: false } } : { 'reg.write': write };
+  return { 'reg.write': write ?? ({ $not: { $type: 'string' } } as const) };
+}
+
+function sharedBy({ url, authorizedRoles, access }: ServiceDefinition) {
+  const said = access === 'token' ? { $in: [null, 'token'] } : access;
+  return { url, authorizedRoles: { $eq: authorizedRoles }, access: said };
 }
 
 /** Null: somebody edited it so that it names no write. */
