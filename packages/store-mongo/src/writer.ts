@@ -81,13 +81,19 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
   function sendBulk(inserts: readonly Insert[]): void {
     bulks += 1;
     insertAll(inserts)
-      .catch((cause: unknown) => {
-        for (const { fail } of inserts) fail(cause);
-      })
+      .catch((cause: unknown) => (isOfDocuments(cause) ? insertEach(inserts) : failAll(inserts, cause)))
       .finally(() => {
         bulks -= 1;
         sendBulks();
       });
+  }
+
+  /** One of them cannot be sent, or is refused with all that came with it: the others are not to suffer for it. */
+  async function insertEach(inserts: readonly Insert[]): Promise<void> {
+    for (const one of inserts) {
+      if (one.isWanted()) await insertAll([one]).catch(one.fail);
+      else one.fail(new Error(tooLate));
+    }
   }
 
   /** The command itself: the driver's `bulkWrite` measures each document, at the price of writing it out twice. */
@@ -249,6 +255,16 @@ export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof mongo.MongoError)) return false;
   if (error instanceof mongo.MongoServerError && primaryGone.has(Number(error.code))) return true;
   return unknownOutcome.some((label) => error.hasErrorLabel(label));
+}
+
+/** Of the command: what it holds could not be written out, or the database refused it as a whole. */
+function isOfDocuments(error: unknown): boolean {
+  if (error instanceof mongo.MongoServerError) return !isOutcomeUnknown(error);
+  return !(error instanceof mongo.MongoError); // the driver's own word for lines and servers
+}
+
+function failAll(inserts: readonly Insert[], cause: unknown): void {
+  for (const { fail } of inserts) fail(cause);
 }
 
 /** A document that goes, or that goes without it, does not say by which write. */
