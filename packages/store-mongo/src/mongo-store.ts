@@ -336,7 +336,7 @@ async function openStore(
     refresh: leases.refresh,
     changes: changeLog.follow,
     condition: () => ({
-      faults: [writable.fault(), unseen].filter((fault) => fault !== undefined),
+      faults: [writable.fault() ?? leases.fault(), unseen].filter((fault) => fault !== undefined),
       invalid: mirror.invalid(),
       invalidCount: mirror.invalidCount(),
     }),

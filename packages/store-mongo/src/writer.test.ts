@@ -4,6 +4,7 @@ import { mongo } from 'mongoose';
 import { expect } from 'vitest';
 import { test, useServers } from '../../../tests/support/database-servers.ts';
 import { collectionsOf, type ServiceDocument } from './documents.ts';
+import { type ReadInstance, readDocument } from './instance-document.ts';
 import { startWritable } from './writable.ts';
 import { createWriter } from './writer.ts';
 
@@ -28,10 +29,11 @@ test.each([
   try {
     const options = { client, db: client.db(), collections, writable: writable.period, databaseNow };
     const writer = createWriter(options);
+    const says = readDocument({ ...documentNamed('a') }) as ReadInstance;
     const documents = [documentNamed('a'), documentNamed('b', more), documentNamed('c')];
     const outcomes = await Promise.allSettled(
       documents.map((document) =>
-        writer.write([{ kind: 'insert-instance', document }], { write: document._id as string, at: 1 }),
+        writer.write([{ kind: 'insert-instance', document, says }], { write: document._id as string, at: 1 }),
       ),
     );
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);

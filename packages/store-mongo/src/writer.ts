@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Raced } from '@reg/registry';
 import { mongo } from 'mongoose';
+import { answersSoon, answersSoonMs } from './answers-soon.ts';
 import type { Collections, ServiceDocument } from './documents.ts';
 import { type Operation, originOf, type WriteName } from './plan.ts';
 import type { DatabaseNow, WritablePeriod } from './writable.ts';
@@ -57,6 +58,10 @@ interface RefusedDocument {
   readonly code: number;
 }
 
+interface InsertReply {
+  readonly writeErrors?: readonly RefusedDocument[];
+}
+
 export function createWriter({ client, db, collections, writable, databaseNow }: WriterOptions): Writer {
   const { services, definitions, leases, tombstones, writes } = collections;
   let waiting: Insert[] = [];
@@ -101,7 +106,7 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
     const documents = inserts.map(({ document }) => document);
     const { w, journal: j } = writeConcern;
     const command = { insert: services.collectionName, documents, ordered: false, writeConcern: { w, j } };
-    const { writeErrors = [] } = (await db.command(command)) as { writeErrors?: readonly RefusedDocument[] };
+    const { writeErrors = [] } = await insertCommand(command);
     const refused = new Map(writeErrors.map(({ index, code }) => [index, code]));
     for (const [index, { settle, fail }] of inserts.entries()) {
       const code = refused.get(index);
@@ -111,8 +116,19 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
     }
   }
 
+  async function insertCommand(command: mongo.Document): Promise<InsertReply> {
+    const late = AbortSignal.timeout(answersSoonMs);
+    try {
+      return (await db.command(command, { signal: late })) as InsertReply;
+    } catch (error) {
+      // As where the connection broke: perhaps it was done.
+      throw late.aborted ? new mongo.MongoNetworkTimeoutError('the database does not answer') : error;
+    }
+  }
+
   /** @returns false where what it replaces has moved on */
-  async function carryOut(operation: Operation, options: WriteOptions = { writeConcern }): Promise<boolean> {
+  async function carryOut(operation: Operation, as: WriteOptions = { writeConcern }): Promise<boolean> {
+    const options = { ...as, ...answersSoon };
     switch (operation.kind) {
       case 'insert-instance':
         await services.insertOne(operation.document, options);
@@ -199,7 +215,10 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
         return 'raced';
       }
       const noted = { ...originOf(who), ...(notes && { notes }) };
-      await writes.insertOne({ _id: write, at, ...noted, writtenAt: new Date() }, { session });
+      await writes.insertOne(
+        { _id: write, at, ...noted, writtenAt: new Date() },
+        { session, ...answersSoon },
+      );
       if (!isWanted()) throw new Error(tooLate);
       await commit(session);
       return 'written';
