@@ -9,6 +9,10 @@ export interface DatabaseLine extends AsyncDisposable {
   cut(): void;
   /** Connections stay open, and nothing passes over them any more; new ones are good. */
   silence(): void;
+  /** As `silence`, but only the connection that carries the next command which holds all these words, from then on. */
+  silenceOne(...words: readonly string[]): void;
+  /** Whether that command is still to come. */
+  toSilence(): boolean;
   /** As before, for new connections. */
   heal(): void;
   /** The next commands that hold all these words reach the database, and their answers are lost with the connection. */
@@ -23,7 +27,15 @@ export async function startDatabaseLine(target: string): Promise<DatabaseLine> {
   const sockets = new Set<Socket>();
   const silent = new WeakSet<Socket>();
   let isCut = false;
+  let silencing: readonly string[] | undefined;
   let losing = { count: 0, words: [] as readonly string[] };
+
+  function isToSilence(chunk: Buffer): boolean {
+    const text = chunk.toString('latin1');
+    if (!silencing?.every((word) => text.includes(word))) return false;
+    silencing = undefined;
+    return true;
+  }
 
   function isToLose(chunk: Buffer): boolean {
     const text = chunk.toString('latin1');
@@ -41,6 +53,7 @@ export async function startDatabaseLine(target: string): Promise<DatabaseLine> {
     let lost = false;
     sockets.add(near);
     near.on('data', (chunk: Buffer) => {
+      if (isToSilence(chunk)) silent.add(near);
       if (silent.has(near)) return;
       lost ||= isToLose(chunk);
       far.write(chunk);
@@ -67,6 +80,10 @@ export async function startDatabaseLine(target: string): Promise<DatabaseLine> {
     silence() {
       for (const socket of sockets) silent.add(socket);
     },
+    silenceOne(...words) {
+      silencing = words;
+    },
+    toSilence: () => silencing !== undefined,
     heal() {
       isCut = false;
     },

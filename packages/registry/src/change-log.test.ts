@@ -74,6 +74,40 @@ test('a reader ends when it is aborted, before it began, while it waits, and in 
   expect(seen).toEqual([101]);
 });
 
+test('what changes nothing moves what is known, and neither the position nor who follows', async () => {
+  const log = createChangeLog(start);
+  log.append(set(110));
+  const next = take(log.follow(log.position, never), 1);
+  const known = Promise.all([log.reached(115, never), log.reached(120, never)]);
+  log.advance(120);
+  await known;
+  expect(log.position).toEqual(at(110));
+  log.append(set(130));
+  expect(await next).toEqual([130]);
+  expect(log.position).toEqual(at(130));
+});
+
+test('who waits for what is not known yet ends with it, with its signal, with another epoch and with the log', async () => {
+  const log = createChangeLog(start);
+  const leaving = new AbortController();
+  const ended: string[] = [];
+  const wait = (name: string, revision: number, signal = never) =>
+    log.reached(revision, signal).then(() => void ended.push(name));
+  const all = [wait('known', 105), wait('left', 900, leaving.signal), wait('epoch', 800)];
+  log.restart(at(110));
+  await all[0];
+  leaving.abort();
+  await all[1];
+  expect(ended).toEqual(['known', 'left']);
+  log.restart({ epoch: 'f', revision: 1 });
+  await all[2];
+  const closed = wait('closed', 900);
+  log.close();
+  await closed;
+  expect(ended).toEqual(['known', 'left', 'epoch', 'closed']);
+  await log.reached(900, AbortSignal.abort());
+});
+
 test('closing ends every reader', async () => {
   const log = createChangeLog(start);
   const waiting = take(log.follow(start, never), 1);

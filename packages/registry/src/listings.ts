@@ -9,7 +9,7 @@ import {
   type Snapshot,
   slug,
 } from '@reg/schema';
-import { instanceKey, type ServiceState, type View } from './store.ts';
+import { instanceKey, type ServiceState, type Store } from './store.ts';
 
 export interface Listings {
   snapshot(): Snapshot;
@@ -24,7 +24,10 @@ export interface Beside {
   readonly loadOf: (service: string) => ServiceLoad | undefined;
 }
 
-export function createListings(view: View, { isHoldingBack, loadOf }: Beside): Listings {
+export function createListings(
+  { view, position }: Pick<Store, 'view' | 'position'>,
+  { isHoldingBack, loadOf }: Beside,
+): Listings {
   let kept: Snapshot | undefined;
 
   function listService({ definition, instances }: ServiceState): ListedService {
@@ -38,21 +41,22 @@ export function createListings(view: View, { isHoldingBack, loadOf }: Beside): L
 
   return {
     snapshot() {
-      if (kept?.revision === view.position.revision) return kept;
+      const at = position();
+      if (kept?.revision === at.revision && kept.epoch === at.epoch) return kept;
       const services = [...view.services.values()].map(
         ({ definition, instances }): Service => ({ ...definition, instances: [...instances.values()] }),
       );
-      kept = { ...view.position, services };
+      kept = { ...at, services };
       return kept;
     },
     listServices() {
       const services = [...view.services.values()].map(listService);
-      return { ...view.position, holdingBack: isHoldingBack(), services };
+      return { ...position(), holdingBack: isHoldingBack(), services };
     },
     getService(name) {
       const service = view.services.get(name);
       if (!service) throw regError('service_not_found', `there is no service ${name}`);
-      return { ...view.position, holdingBack: isHoldingBack(), ...listService(service) };
+      return { ...position(), holdingBack: isHoldingBack(), ...listService(service) };
     },
   };
 }

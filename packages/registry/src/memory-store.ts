@@ -55,7 +55,9 @@ export function createMemoryStore({
       return renewals.filter((renewal) => !view.renew(renewal)).map(({ key }) => key);
     },
     async refresh() {},
+    position: () => log.position,
     changes: log.follow,
+    reached: log.reached,
     async close() {
       closed = true;
       log.close();

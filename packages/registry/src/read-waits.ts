@@ -21,14 +21,15 @@ export interface ReadWaits {
 }
 
 export function createReadWaits(store: Store, clock: Clock, { limit = 1_000 } = {}): ReadWaits {
-  const { view } = store;
+  const { view, position } = store;
   let waiting = 0;
 
-  const isNewerThan = (revision: number) => view.position.revision > revision;
-
-  /** @returns whether the view came to be newer */
-  async function waitFor(after: Position, limitMs: number, signal: AbortSignal): Promise<boolean> {
-    if (isNewerThan(after.revision)) return true;
+  /** @throws `limit_reached` */
+  async function bounded(
+    limitMs: number,
+    signal: AbortSignal,
+    wait: (ending: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     if (waiting >= limit) throw regError('limit_reached', `${limit} reads wait already`);
     const ending = new AbortController();
     const end = () => ending.abort();
@@ -37,31 +38,37 @@ export function createReadWaits(store: Store, clock: Clock, { limit = 1_000 } = 
     if (signal.aborted) end();
     waiting += 1;
     try {
-      for await (const _ of store.changes(after, ending.signal)) {
-        if (isNewerThan(after.revision)) break;
-      }
+      await wait(ending.signal);
     } finally {
       waiting -= 1;
       callOff();
       signal.removeEventListener('abort', end);
     }
-    return isNewerThan(after.revision);
+  }
+
+  function checkEpoch(wanted: Position): void {
+    if (wanted.epoch === view.position.epoch) return;
+    const name = formatPosition(wanted);
+    throw regError('compacted', `${name} is of another epoch: this registry began a new history`);
   }
 
   return {
-    async seen(position, signal) {
-      const { epoch, revision } = position;
-      const name = formatPosition(position);
-      if (epoch !== view.position.epoch)
-        throw regError('compacted', `${name} is of another epoch: this registry began a new history`);
-      if (await waitFor({ epoch, revision: revision - 1 }, seenLimitMs, signal)) return;
-      throw regError(
-        'not_caught_up',
-        `this registry is at ${formatPosition(view.position)}, not yet at ${name}`,
-      );
+    async seen(wanted, signal) {
+      checkEpoch(wanted);
+      const { revision } = wanted;
+      if (view.position.revision >= revision) return;
+      // What moved it there need not have changed anything: another registry's answer may name the beginning of its view.
+      await bounded(seenLimitMs, signal, (ending) => store.reached(revision, ending));
+      checkEpoch(wanted);
+      if (view.position.revision >= revision) return;
+      const here = formatPosition(view.position);
+      throw regError('not_caught_up', `this registry is at ${here}, not yet at ${formatPosition(wanted)}`);
     },
     async newerThan(after, limitMs, signal) {
-      if (after.epoch === view.position.epoch) await waitFor(after, limitMs, signal);
+      if (after.epoch !== view.position.epoch || position().revision > after.revision) return;
+      await bounded(limitMs, signal, async (ending) => {
+        for await (const _ of store.changes(after, ending)) return;
+      });
     },
   };
 }

@@ -156,9 +156,11 @@ export function createRegistry({
       const now = clock.now();
       const decided = decide(now);
       const { changes, replaces } = decided;
-      if (changes.length === 0) return { position: view.position, decided };
+      if (changes.length === 0) return { position: store.position(), decided };
       const written = await guarded('write', store.write(changes, replaces, now, origin));
       if (written === 'raced') continue;
+      // What changed nothing after all is told to nobody, so nobody will have come to it.
+      if (written.changes.length === 0) return { position: store.position(), decided };
       return { position: { epoch: view.position.epoch, revision: written.revision }, decided };
     }
     throw regError('store_unavailable', `others changed the same ${attemptsAtMost} times meanwhile`);
@@ -221,7 +223,10 @@ export function createRegistry({
   const readWaits = createReadWaits(store, clock);
   const loads = createLoadReports(view, clock);
   const addNotes = createNotes(store, clock);
-  const listings = createListings(view, { isHoldingBack: () => reaper.seen().holdingBack, loadOf: loads.of });
+  const listings = createListings(store, {
+    isHoldingBack: () => reaper.seen().holdingBack,
+    loadOf: loads.of,
+  });
 
   function changes(after: Position, signal: AbortSignal, gateway?: string): AsyncIterable<ChangeSet> {
     const sets = store.changes(after, signal);
@@ -248,7 +253,7 @@ export function createRegistry({
     return {
       ...summarize([], warnings),
       store: store.kind,
-      ...view.position,
+      ...store.position(),
       services: view.services.size,
       instances: view.leases.size,
       holdingBack,
@@ -304,12 +309,12 @@ export function createRegistry({
     history: (query = {}) => store.history.read(query),
     async addNotes(notes, asking = {}) {
       await guarded('write', addNotes(notes, asking));
-      return view.position;
+      return view.position; // the notes' own, which no change set has
     },
     reportLoad: loads.report,
     ...listings,
     ...readWaits,
-    position: () => view.position,
+    position: store.position,
     changes,
     reportApplied: gateways.reported,
     health,

@@ -83,6 +83,7 @@ export interface StoreCondition {
  * 3. A write names the generations it replaces (0: nobody is listed); if one moved on, it throws
  *    `generation_superseded` and changes nothing.
  * 4. `changes` skips nothing or throws `compacted`. Price: a bounded log, at least 10,000 change sets.
+ *    Who has read everything is at `position`: it moves with a change set, and by nothing else.
  * 5. NOT promised: renewals survive a crash. Gain: no fsync per heartbeat. Price: grace for all.
  * 6. `view` holds every write that was answered, and follows whatever else writes to the store.
  * 7. Where several registries share it, an expiry is refused (`raced`) for a lease that another one renewed.
@@ -115,6 +116,13 @@ export interface Store {
    * time in which nobody could renew. Afterwards the view says which are.
    */
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
+  /**
+   * What readers are told, and follow from: that of the last change set, or where the store began. What others
+   * write and changes nothing moves `view.position` alone.
+   */
+  position(): Position;
+  /** Resolves once the view is there or further; earlier where `signal` aborts, another epoch begins or it is closed. */
+  reached(revision: number, signal: AbortSignal): Promise<void>;
   /**
    * Change sets after a position, then as they come; ends when `signal` aborts or the store is closed.
    * A position ahead of the store's waits. @throws `compacted`, at once where it is known at once

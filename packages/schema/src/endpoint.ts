@@ -1,5 +1,6 @@
 // One address of an instance. Its url replaces the service's public path; the remainder goes along.
 import * as z from 'zod';
+import { prototypeKeys } from './record-key.ts';
 import { text } from './text.ts';
 
 export const endpointTypes = ['http', 'http-get', 'http-post', 'amqp'] as const;
@@ -58,9 +59,6 @@ function hasSchemeOf(type: Endpoint['type'], url: string): boolean {
   const protocol = parsed(url)?.protocol;
   return protocol === undefined || schemesOf[type].includes(protocol);
 }
-
-/** They would reach an object's prototype where somebody copies keys. */
-export const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** One address of an instance. */
 export const endpoint = z

@@ -3,9 +3,9 @@
 import * as z from 'zod';
 import { change, revision } from './change.ts';
 import { parseCursor } from './cursor.ts';
-import { prototypeKeys } from './endpoint.ts';
 import { generation } from './lease.ts';
 import { instanceId, serviceName } from './names.ts';
+import { recordKey } from './record-key.ts';
 import { text } from './text.ts';
 
 /** `check-failing`, `scaled-up`, `process-ended`: whoever adds a note chooses the word. */
@@ -16,7 +16,7 @@ export const noteEvent = z
 
 const noteData = z
   .record(
-    text(64).refine((key) => !prototypeKeys.has(key), 'must not be constructor or prototype'),
+    recordKey,
     z.union([text(256), z.number(), z.boolean()], { error: 'must be text, a number or a boolean' }),
   )
   .refine((value) => Object.keys(value).length <= 16, 'must have at most 16 keys');

@@ -3,14 +3,18 @@
 import * as z from 'zod';
 import { policyDefaults } from './defaults.ts';
 import { serviceName } from './names.ts';
-import { text } from './text.ts';
+import { bsonTypeKey } from './record-key.ts';
+import { anyText, text } from './text.ts';
 
 const ms = (least: number, most: number) => z.int().min(least).max(most);
 const aDayMs = 86_400_000;
 const token = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/, 'must be a token (RFC 9110 §5.6.2)');
 const fieldValue = z.string().regex(/^[\x20-\x7e]{0,1024}$/, 'must be printable ASCII');
 const headers = z
-  .record(token, fieldValue)
+  .record(
+    token.refine((name) => name !== bsonTypeKey, `must not be ${bsonTypeKey}`),
+    fieldValue,
+  )
   .refine((value) => Object.keys(value).length <= 32, 'must have at most 32 fields');
 const method = z.string().regex(/^[A-Z][A-Z-]{0,31}$/, 'must be a method in capitals, like GET');
 
@@ -76,7 +80,7 @@ const fallbackSource = z.discriminatedUnion('kind', [
     headers: headers.optional(),
     /** @default 'application/json' */
     contentType: fieldValue.optional(),
-    body: z.string().max(64 * 1024),
+    body: anyText(64 * 1024),
   }),
   /** Of merged endpoints those that answer, as `partial: 'allow'` of a registration says. */
   z.strictObject({ kind: z.literal('partial') }),

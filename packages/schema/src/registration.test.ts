@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { note } from './history.ts';
+import { servicePolicy } from './policy.ts';
 import { registration, registrationBody } from './registration.ts';
 
 const original = {
@@ -78,6 +80,28 @@ test('an unknown field is refused: a misspelt lease must not become the default 
 
 test.each(['constructor', 'prototype'])('the metadata key %s is refused', (key) => {
   expect(fault({ metadata: JSON.parse(`{"${key}":"x"}`) })).toMatch(/^metadata/);
+});
+
+// Story: BSON refuses an object with this key, whatever its value. A registry writes up to 64 registrations with one
+// command, and the others in it were 503, as often as this one was tried again.
+test('a key that no database takes is refused, wherever callers choose keys', () => {
+  expect(fault({ metadata: { _bsontype: 'x' } })).toBe('metadata._bsontype');
+  const named = { service: 'tickets', event: 'said', text: 'x', data: { _bsontype: 'x' } };
+  expect(note.safeParse(named).error?.issues[0]?.path).toEqual(['data', '_bsontype']);
+  const check = { type: 'http', headers: { _bsontype: 'x' } };
+  const { error } = servicePolicy.safeParse({ checks: [check] });
+  expect(error?.issues[0]?.path).toEqual(['checks', 0, 'headers', '_bsontype']);
+});
+
+// Story: the registry that took it listed half of a surrogate pair, and all others what a database makes of that.
+test('text that is no Unicode is refused by its field, also where programs alone read it', () => {
+  const half = JSON.parse('"half \\ud800"');
+  expect(fault({ metadata: { motto: half } })).toBe('metadata.motto');
+  expect(fault({ metadata: { [half]: 'x' } })).toMatch(/^metadata/);
+  expect(fault({ metadata: { motto: 'whole \u{1f3ab}, and\na line' } })).toBe('valid');
+  const source = { kind: 'static', body: half };
+  const { error } = servicePolicy.safeParse({ fallback: { use: [source] } });
+  expect(error?.issues[0]?.path).toEqual(['fallback', 'use', 0, 'body']);
 });
 
 test('metadata has at most 64 keys', () => {

@@ -1,17 +1,15 @@
 // The one schema that all else is inferred from: the HTTP body, the client's argument, the store's record.
 import * as z from 'zod';
 import { deprecated } from './deprecated.ts';
-import { type Endpoint, endpoint, prototypeKeys } from './endpoint.ts';
+import { type Endpoint, endpoint } from './endpoint.ts';
 import { generation, leaseSetting } from './lease.ts';
 import { instanceId, runId, serviceName, tag } from './names.ts';
+import { recordKey } from './record-key.ts';
 import { access, authorizedRoles, publicPath } from './service.ts';
-import { text } from './text.ts';
+import { anyText, text } from './text.ts';
 
 const metadata = z
-  .record(
-    text(64).refine((key) => !prototypeKeys.has(key), 'must not be constructor or prototype'),
-    z.string().max(1024, 'must have at most 1024 characters'),
-  )
+  .record(recordKey, anyText(1024))
   .refine((value) => Object.keys(value).length <= 64, 'must have at most 64 keys');
 
 /**

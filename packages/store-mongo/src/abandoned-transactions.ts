@@ -2,6 +2,7 @@
 // for a minute, and whoever else wants that waits or loses one race after the other. Any registry ends such a
 // transaction. It needs no right for that: everybody sees, and ends, the sessions of their own user.
 import type { mongo } from 'mongoose';
+import { answersSoon } from './answers-soon.ts';
 import { appName } from './connect.ts';
 
 /** Ours take milliseconds from one operation to the next. Who only stood still has lost a race, and decides again. */
@@ -23,7 +24,7 @@ export async function endAbandonedTransactions(client: mongo.MongoClient): Promi
         },
         { $project: { lsid: 1 } },
       ],
-      { readConcern: { level: 'local' } },
+      { readConcern: { level: 'local' }, ...answersSoon },
     )
     .toArray();
   if (abandoned.length === 0) return;

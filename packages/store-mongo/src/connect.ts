@@ -9,6 +9,8 @@ const startWithinMs = 10_000;
 /** A member that stands still says nothing, and its connections stay open: it counts as gone after the sum of both. */
 const askedEveryMs = 2_000;
 const answersWithinMs = 3_000;
+/** Nothing passes over a connection for so long, and it counts as dead: to find one's place in a long history takes its time. */
+const silentForMs = 30_000;
 
 /** What the server calls our connections. */
 export const appName = 'reg';
@@ -27,6 +29,7 @@ export async function connect(url: string, signal?: AbortSignal): Promise<Connec
     serverSelectionTimeoutMS: startWithinMs,
     heartbeatFrequencyMS: askedEveryMs,
     connectTimeoutMS: answersWithinMs,
+    socketTimeoutMS: silentForMs,
     // Whatever the URL has of these: no other would do, and each would win over its like below.
     readPreference: 'primary',
     readConcernLevel: 'majority',

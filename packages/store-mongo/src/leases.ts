@@ -5,6 +5,7 @@
 import type { Clock, InstanceKey, Renewal, View } from '@reg/registry';
 import { type RegError, regError } from '@reg/schema';
 import type { mongo } from 'mongoose';
+import { answersSoon } from './answers-soon.ts';
 import type { Collections } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { oneAtATime } from './one-at-a-time.ts';
@@ -17,6 +18,8 @@ const flushEveryMs = 200;
 const writtenAtOnce = 10_000;
 /** Who renews gives up after some seconds, and asks another registry. */
 const writtenWithinMs = 1_000;
+/** Health tells of it: longer than many of them take. */
+const toldAfterMs = 2_500;
 const takenNone = 'the database has taken no renewal for half a lease';
 
 export interface LeaseOptions {
@@ -36,6 +39,8 @@ export interface Leases {
   /** @throws `store_unavailable` for a lease half of which is over since something of it could be written */
   renew(renewals: readonly Renewal[]): Promise<readonly InstanceKey[]>;
   refresh(overdue: readonly InstanceKey[], now: number): Promise<void>;
+  /** Why the database takes no renewal, and since when; undefined while it does. */
+  fault(): { readonly text: string; readonly since: number } | undefined;
   close(): Promise<void>;
 }
 
@@ -71,6 +76,8 @@ export function startLeases({
   /** For what is pending to be written. */
   let waiting: Waiting[] = [];
   let renewalFault = '';
+  /** Of what is to be written, the first that was not. */
+  let untakenSince: number | undefined;
   let begunAt = 0;
 
   function add(key: InstanceKey, generation: number, renewedAt: number, writtenAt: number): void {
@@ -104,7 +111,7 @@ export function startLeases({
       { $project: { generation: 1, renewedAt: { $subtract: [databaseNow(), '$ageMs'] } } },
       { $merge: { into: leases.collectionName, whenMatched: [{ $set: later }] } },
     ];
-    await db.aggregate(stages).toArray();
+    await db.aggregate(stages, answersSoon).toArray();
   }
 
   async function flushPending(): Promise<void> {
@@ -112,9 +119,11 @@ export function startLeases({
     pending = new Map();
     const told = waiting;
     waiting = [];
+    if (writing.size > 0) untakenSince ??= clock.now();
     try {
       await write(writing);
       renewalFault = '';
+      untakenSince = undefined;
       for (const { resolve } of told) resolve();
     } catch (error) {
       renewalFault = errorText(error); // told to who renews, if it lasts
@@ -206,10 +215,10 @@ export function startLeases({
     const left = new Map(keys.map((key) => [idOf(key) ?? '', key]));
     const ageMs = { $subtract: [databaseNow(), { $max: ['$renewedAt', period.since] }] };
     const written = await leases
-      .aggregate<{ _id: string; generation: number; ageMs: number }>([
-        { $match: { _id: { $in: [...left.keys()] } } },
-        { $project: { generation: 1, ageMs } },
-      ])
+      .aggregate<{ _id: string; generation: number; ageMs: number }>(
+        [{ $match: { _id: { $in: [...left.keys()] } } }, { $project: { generation: 1, ageMs } }],
+        answersSoon,
+      )
       .toArray();
     for (const { _id, generation, ageMs: age } of written) {
       const key = left.get(_id);
@@ -246,6 +255,11 @@ export function startLeases({
       return lost;
     },
     refresh,
+    fault() {
+      if (untakenSince === undefined || clock.now() - untakenSince <= toldAfterMs) return undefined;
+      const text = `the database takes no renewal${renewalFault && `: ${renewalFault}`}`;
+      return { text, since: untakenSince };
+    },
     async close() {
       stop();
       await flushes.start();

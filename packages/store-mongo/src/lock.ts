@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as later } from 'node:timers/promises';
 import type { Clock } from '@reg/registry';
+import { answersSoon } from './answers-soon.ts';
 import type { Collections } from './documents.ts';
 import type { DatabaseNow } from './writable.ts';
 
@@ -56,7 +57,7 @@ export function createLock({ collections: { state }, clock, databaseNow }: LockO
       taken: { $cond: [isOurs, '$taken', { $cond: [isFree, { $literal: fresh }, '$taken'] }] },
     };
     const askedAt = clock.now();
-    const options = { upsert: true, returnDocument: 'after' } as const;
+    const options = { upsert: true, returnDocument: 'after', ...answersSoon } as const;
     const holder = await state.findOneAndUpdate({ _id: 'lock' }, [{ $set: update }], options);
     if (holder?.by === self) renewedAt = askedAt;
     return holder ?? {};

@@ -236,6 +236,7 @@ async function openStore(
     const toldAt = byHand ? (database.kind === 'standalone' ? now : timeOf(revision)) : at;
     const set: ChangeSet = { revision, at: toldAt ?? now, changes };
     if (changes.length > 0) changeLog.append(set);
+    else changeLog.advance(revision);
     const isOurs = transaction?.startsWith(ownPrefix) ?? writes.some((write) => write.startsWith(ownPrefix));
     keptHistory.keep(history.append(set, byHand ? { by: 'hand' } : origin), isOurs);
     if (notes) keptHistory.keep(history.note(notes, origin, revision, set.at), isOurs);
@@ -335,9 +336,11 @@ async function openStore(
       return await leases.renew(renewals);
     },
     refresh: leases.refresh,
+    position: () => changeLog.position,
     changes: changeLog.follow,
+    reached: changeLog.reached,
     condition: () => ({
-      faults: [writable.fault(), unseen].filter((fault) => fault !== undefined),
+      faults: [writable.fault() ?? leases.fault(), unseen].filter((fault) => fault !== undefined),
       invalid: mirror.invalid(),
       invalidCount: mirror.invalidCount(),
     }),

@@ -1,5 +1,6 @@
 // Several registries over one database: equal, and of one mind.
 import { createRegistry, type Registry } from '@reg/registry';
+import { createFakeClock } from '@reg/registry/testing';
 import { isRegError, type RegistrationBody } from '@reg/schema';
 import { mongo } from 'mongoose';
 import { expect } from 'vitest';
@@ -79,6 +80,53 @@ test('what one registers the others list, at the same revision', async () => {
   expect(await agreed(opened.registries)).toMatchObject([
     { name: 'tickets', instances: [expect.any(String)] },
   ]);
+});
+
+// Story: barriers, notes and healings moved the position that registries tell, and no change set has theirs. A register
+// that changed nothing waited for its gateways until its limit, since none can come to such a position, and called all
+// of them missing.
+test('what changes nothing moves no position that is told, and a register that changes nothing waits for no gateway', async () => {
+  await using opened = await openRegistries(2);
+  const [one, two] = opened.registries as [Registry, Registry];
+  const name = { service: 'tickets', id: 'a' };
+  const stop = new AbortController();
+  const catalog = one.catalog('gw');
+  await one.register(name, body(3001, { runId: 'r' }));
+  const snapshot = await catalog.snapshot(stop.signal);
+  await catalog.applied(snapshot);
+  const changes = catalog.changes(snapshot, stop.signal)[Symbol.asyncIterator]();
+  const next = changes.next();
+  try {
+    const noted = await two.addNotes([{ service: 'tickets', event: 'said', text: 'nothing changed' }]);
+    await one.seen(noted, AbortSignal.timeout(10_000));
+    const again = await one.register(name, body(3001, { runId: 'r' }), {
+      waitFor: 'gateways',
+      waitMs: 60_000,
+    });
+    const told = one.position();
+    expect(again).toMatchObject({ missing: [], revision: snapshot.revision });
+    expect([one.position(), one.health(), one.listServices()]).toEqual(
+      Array(3).fill(expect.objectContaining(told)),
+    );
+    expect(told).toEqual({ epoch: snapshot.epoch, revision: snapshot.revision });
+  } finally {
+    stop.abort();
+    await next;
+  }
+});
+
+// Story: nobody was woken by them either, and who had seen one elsewhere slept for 5 s where it came a moment later.
+test('who has seen elsewhere what changes nothing is let on as soon as it is seen here', async () => {
+  await using opened = await openRegistries(1);
+  const [one] = opened.registries as [Registry];
+  await one.register({ service: 'tickets', id: 'a' }, body(3001));
+  const clock = createFakeClock(); // so that no limit ends the wait
+  const two = createRegistry({ store: await openMongoStore({ url: opened.url }), clock });
+  opened.registries.push(two);
+  for (let round = 0; round < 50; round++) {
+    const noted = await one.addNotes([{ service: 'tickets', event: 'said', text: `${round}` }]);
+    await two.seen(noted, AbortSignal.timeout(10_000));
+  }
 });
 
 test('an instance registered with one token is refused to another at any registry, also at one that came later', async () => {

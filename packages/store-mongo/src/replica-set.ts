@@ -5,6 +5,7 @@ import type { Clock } from '@reg/registry';
 import type { Connection, mongo } from 'mongoose';
 import { mongo as driver } from 'mongoose';
 import { endAbandonedTransactions } from './abandoned-transactions.ts';
+import { answersSoon } from './answers-soon.ts';
 import { type ChangeFeed, openChangeFeed } from './change-feed.ts';
 import type { Database, Listener } from './database.ts';
 import type { Collections } from './documents.ts';
@@ -58,7 +59,8 @@ export function openReplicaSet({
     const seen = new Promise<void>((reached, lost) => barriers.set(by, { reached, lost }));
     seen.catch(() => {}); // it may be lost before it was moved, when nobody waits for it yet
     try {
-      await collections.state.replaceOne({ _id: 'barrier' }, { by }, { upsert: true, writeConcern });
+      const options = { upsert: true, writeConcern, ...answersSoon };
+      await collections.state.replaceOne({ _id: 'barrier' }, { by }, options);
       await within(seenWithinMs, seen, 'the database does not tell of its changes');
     } finally {
       barriers.delete(by);

@@ -4,6 +4,7 @@
 // answered late, said that it had been writable all the time; nobody had been able to renew, and leases ended.
 import type { Clock } from '@reg/registry';
 import type { mongo } from 'mongoose';
+import { answersSoon } from './answers-soon.ts';
 import type { Collections } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { oneAtATime } from './one-at-a-time.ts';
@@ -59,7 +60,7 @@ export async function startWritable(
     const confirmedAt = { $max: ['$confirmedAt', confirmed ?? null] };
     const begins = { $lt: [{ $ifNull: [confirmedAt, new Date(0)] }, { $subtract: [now, outageMs] }] };
     const update = [{ $set: { since: { $cond: [begins, now, '$since'] }, confirmedAt, beatAt: now } }];
-    const options = { upsert: true, returnDocument: 'after' } as const;
+    const options = { upsert: true, returnDocument: 'after', ...answersSoon } as const;
     const document = await state.findOneAndUpdate({ _id: 'writable' }, update, options);
     answeredAt = clock.now();
     period = undefined;

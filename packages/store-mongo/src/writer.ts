@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Raced } from '@reg/registry';
 import type { ServiceDefinition } from '@reg/schema';
 import { mongo } from 'mongoose';
+import { answersSoon, answersSoonMs } from './answers-soon.ts';
 import type { Collections, ServiceDocument } from './documents.ts';
 import { type Operation, originOf, type WriteName } from './plan.ts';
 import type { DatabaseNow, WritablePeriod } from './writable.ts';
@@ -58,6 +59,10 @@ interface RefusedDocument {
   readonly code: number;
 }
 
+interface InsertReply {
+  readonly writeErrors?: readonly RefusedDocument[];
+}
+
 export function createWriter({ client, db, collections, writable, databaseNow }: WriterOptions): Writer {
   const { services, definitions, leases, tombstones, writes } = collections;
   let waiting: Insert[] = [];
@@ -82,13 +87,19 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
   function sendBulk(inserts: readonly Insert[]): void {
     bulks += 1;
     insertAll(inserts)
-      .catch((cause: unknown) => {
-        for (const { fail } of inserts) fail(cause);
-      })
+      .catch((cause: unknown) => (isOfDocuments(cause) ? insertEach(inserts) : failAll(inserts, cause)))
       .finally(() => {
         bulks -= 1;
         sendBulks();
       });
+  }
+
+  /** One of them cannot be sent, or is refused with all that came with it: the others are not to suffer for it. */
+  async function insertEach(inserts: readonly Insert[]): Promise<void> {
+    for (const one of inserts) {
+      if (one.isWanted()) await insertAll([one]).catch(one.fail);
+      else one.fail(new Error(tooLate));
+    }
   }
 
   /** The command itself: the driver's `bulkWrite` measures each document, at the price of writing it out twice. */
@@ -96,7 +107,7 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
     const documents = inserts.map(({ document }) => document);
     const { w, journal: j } = writeConcern;
     const command = { insert: services.collectionName, documents, ordered: false, writeConcern: { w, j } };
-    const { writeErrors = [] } = (await db.command(command)) as { writeErrors?: readonly RefusedDocument[] };
+    const { writeErrors = [] } = await insertCommand(command);
     const refused = new Map(writeErrors.map(({ index, code }) => [index, code]));
     for (const [index, { settle, fail }] of inserts.entries()) {
       const code = refused.get(index);
@@ -106,8 +117,19 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
     }
   }
 
+  async function insertCommand(command: mongo.Document): Promise<InsertReply> {
+    const late = AbortSignal.timeout(answersSoonMs);
+    try {
+      return (await db.command(command, { signal: late })) as InsertReply;
+    } catch (error) {
+      // As where the connection broke: perhaps it was done.
+      throw late.aborted ? new mongo.MongoNetworkTimeoutError('the database does not answer') : error;
+    }
+  }
+
   /** @returns false where what it replaces has moved on */
-  async function carryOut(operation: Operation, options: WriteOptions = { writeConcern }): Promise<boolean> {
+  async function carryOut(operation: Operation, as: WriteOptions = { writeConcern }): Promise<boolean> {
+    const options = { ...as, ...answersSoon };
     switch (operation.kind) {
       case 'insert-instance':
         await services.insertOne(operation.document, options);
@@ -195,7 +217,10 @@ export function createWriter({ client, db, collections, writable, databaseNow }:
         return 'raced';
       }
       const noted = { ...originOf(who), ...(notes && { notes }) };
-      await writes.insertOne({ _id: write, at, ...noted, writtenAt: new Date() }, { session });
+      await writes.insertOne(
+        { _id: write, at, ...noted, writtenAt: new Date() },
+        { session, ...answersSoon },
+      );
       if (!isWanted()) throw new Error(tooLate);
       await commit(session);
       return 'written';
@@ -251,6 +276,16 @@ export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof mongo.MongoError)) return false;
   if (error instanceof mongo.MongoServerError && primaryGone.has(Number(error.code))) return true;
   return unknownOutcome.some((label) => error.hasErrorLabel(label));
+}
+
+/** Of the command: what it holds could not be written out, or the database refused it as a whole. */
+function isOfDocuments(error: unknown): boolean {
+  if (error instanceof mongo.MongoServerError) return !isOutcomeUnknown(error);
+  return !(error instanceof mongo.MongoError); // the driver's own word for lines and servers
+}
+
+function failAll(inserts: readonly Insert[], cause: unknown): void {
+  for (const { fail } of inserts) fail(cause);
 }
 
 /** A document that goes, or that goes without it, does not say by which write. */

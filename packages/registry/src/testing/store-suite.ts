@@ -173,6 +173,22 @@ export function storeSuite(
     },
   );
 
+  promise('4. the position moves with a change set, and with nothing else', async (store, clock) => {
+    const never = new AbortController().signal;
+    const set = await write(store, [service('tickets')], new Map(), clock.now());
+    const { epoch } = store.view.position;
+    assert.deepEqual(store.position(), { epoch, revision: set.revision });
+    await store.note([{ service: 'tickets', event: 'said', text: 'nothing changed' }], clock.now());
+    assert.deepEqual(store.position(), { epoch, revision: set.revision });
+    await store.reached(store.view.position.revision, never);
+    const next = first(store, store.position());
+    const ahead = store.reached(store.nextRevision(clock.now()), never);
+    const later = await write(store, [service('tickets')], new Map(), clock.now());
+    assert.deepEqual(await next, later);
+    await ahead;
+    assert.deepEqual(store.position(), { epoch, revision: later.revision });
+  });
+
   promise('4. following ends when it is aborted, and when the store is closed', async (store) => {
     const following = new AbortController();
     const aborted = collect(store, store.view.position, following, [], 1);
