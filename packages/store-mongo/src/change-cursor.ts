@@ -9,6 +9,8 @@ type Start = { readonly resumeAfter: unknown } | { readonly startAtOperationTime
 interface Batch {
   /** Each in BSON. */
   readonly events: readonly Uint8Array[];
+  /** As much as fits was there, so the server may have cut it anywhere. */
+  readonly isFull: boolean;
   /** Where to go on after this batch, be it empty: for `resumeAfter`. */
   readonly resumeToken: unknown;
 }
@@ -31,6 +33,8 @@ export interface ChangeCursorOptions {
 
 /** So that nothing else waits long while a batch is followed. */
 const batchSize = 500;
+/** The server cuts a batch before the event that would make it larger than 16 MB. */
+const fullBytes = 8 * 1024 * 1024;
 const asBytes = { fieldsAsRaw: { firstBatch: true, nextBatch: true } };
 
 interface CursorReply {
@@ -71,7 +75,7 @@ export async function openChangeCursor({
     throw error;
   });
   const cursorId = mongo.Long.fromValue(id);
-  let first: Batch | undefined = { events: firstBatch, resumeToken: postBatchResumeToken };
+  let first: Batch | undefined = toBatch(firstBatch, postBatchResumeToken);
 
   return {
     async next() {
@@ -87,10 +91,15 @@ export async function openChangeCursor({
         maxTimeMS: maxAwaitTimeMS,
       };
       const { nextBatch = [], postBatchResumeToken: resumeToken } = await run(getMore);
-      return { events: nextBatch, resumeToken };
+      return toBatch(nextBatch, resumeToken);
     },
     close() {
       db.command({ killCursors: '$cmd.aggregate', cursors: [cursorId] }, { session }).then(end, end);
     },
   };
+}
+
+function toBatch(events: readonly Uint8Array[], resumeToken: unknown): Batch {
+  const bytes = events.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return { events, isFull: events.length >= batchSize || bytes >= fullBytes, resumeToken };
 }

@@ -1,27 +1,11 @@
 // What happens to the documents, whoever does it: a change stream over the whole database, cut into
-// transactions. It survives elections and lost connections by itself (resume token); where the history is
+// steps. It survives elections and lost connections by itself (resume token); where the history is
 // gone, it says so once and ends.
-import type { Origin } from '@reg/registry';
-import type { Note } from '@reg/schema';
 import { mongo } from 'mongoose';
 import { type ChangeCursor, openChangeCursor } from './change-cursor.ts';
-import type { Step } from './database.ts';
-import type {
-  DefinitionDocument,
-  DocumentId,
-  InstanceNotes,
-  TombstoneDocument,
-  WriteDocument,
-} from './documents.ts';
-import type { DocumentEvent } from './mirror.ts';
-import { revisionOf } from './revision.ts';
 import { createSilenceLimit } from './silence-limit.ts';
+import { createSteps, type FeedStep } from './steps.ts';
 import { type OwnDocument, readEvent, type StreamEvent } from './stream-event.ts';
-
-interface FeedStep extends Step {
-  /** Whose barrier moved, if it is one. */
-  readonly barrier: string | undefined;
-}
 
 export interface FeedOptions {
   readonly client: mongo.MongoClient;
@@ -83,7 +67,6 @@ export function openChangeFeed({
   onBroken,
   onMended,
 }: FeedOptions): ChangeFeed {
-  let pending: { step: StreamEvent[]; transaction: string } | undefined;
   let cursor: Promise<ChangeCursor> | undefined;
   let resumeAfter: unknown;
   let broken = false;
@@ -92,31 +75,18 @@ export function openChangeFeed({
   let closed = false;
   const silence = createSilenceLimit('the database says nothing');
 
-  function tell(events: readonly StreamEvent[]): void {
-    try {
-      onStep(toStep(events));
-    } catch (cause) {
-      throw new HistoryGone('a change could not be followed', { cause });
-    }
-  }
-
-  function flush(): void {
-    const step = pending?.step;
-    pending = undefined;
-    if (step) tell(step);
-  }
-
-  function take(event: StreamEvent): void {
-    const transaction = transactionOf(event);
-    if (pending && pending.transaction !== transaction) flush();
-    if (transaction === undefined) {
-      tell([event]);
-      return;
-    }
-    if (pending) pending.step.push(event);
-    else pending = { step: [event], transaction };
-    if (event.ns?.coll === 'writes') flush();
-  }
+  const steps = createSteps(
+    (step) => {
+      try {
+        onStep(step);
+      } catch (cause) {
+        throw new HistoryGone('a change could not be followed', { cause });
+      }
+    },
+    () => {
+      throw new HistoryGone('more was told of a moment that was told of already');
+    },
+  );
 
   async function follow(): Promise<void> {
     await silence.within(answersWithinMs, db.command({ ping: 1 })); // waits for a primary
@@ -124,7 +94,7 @@ export function openChangeFeed({
     cursor = openChangeCursor({ client, db, match: followedEvents, start, maxAwaitTimeMS });
     const opened = await silence.within(opensWithinMs, cursor);
     while (!closed) {
-      const { events, resumeToken } = await silence.within(answersWithinMs, opened.next());
+      const { events, isFull, resumeToken } = await silence.within(answersWithinMs, opened.next());
       if (broken) onMended();
       broken = false;
       isRetried = false;
@@ -133,10 +103,9 @@ export function openChangeFeed({
         if (losses.includes(event.operationType))
           throw new HistoryGone(`the database saw ${event.operationType}`);
         if (lacksDocument(event)) throw new HistoryGone('what a document was then is not kept any more');
-        take(event);
+        steps.take(event);
       }
-      // Somebody's own transaction has no last document of ours: it is whole when nothing more is there.
-      if (events.length === 0) flush();
+      steps.endBatch({ isEmpty: events.length === 0, isFull });
       // Also where nothing came that we follow: what is long past may be gone from the server's history.
       resumeAfter = resumeToken;
     }
@@ -201,59 +170,4 @@ function isHistoryGone(error: unknown): boolean {
 /** A post-image is kept for some time only; without it an update would look like a deletion. */
 function lacksDocument({ operationType, fullDocument }: StreamEvent): boolean {
   return changing.includes(operationType) && (fullDocument ?? null) === null;
-}
-
-function transactionOf({ lsid, txnNumber }: StreamEvent): string | undefined {
-  return txnNumber === undefined || lsid === undefined
-    ? undefined
-    : `${String(lsid.id)} ${String(txnNumber)}`;
-}
-
-function toStep(events: readonly StreamEvent[]): FeedStep {
-  const [first] = events;
-  if (!first) throw new TypeError('a step without an event');
-  let at: number | undefined;
-  let write: string | undefined;
-  let barrier: string | undefined;
-  let origin: Origin = {};
-  let notes: readonly Note[] | undefined;
-  const documents: DocumentEvent[] = [];
-  for (const { ns, operationType, documentKey, fullDocument } of events) {
-    const id = documentKey?._id;
-    const document = operationType === 'delete' ? undefined : (fullDocument ?? undefined);
-    switch (ns?.coll) {
-      case 'services':
-        documents.push({ collection: 'services', id: id as DocumentId, document });
-        at ??= (document?.reg as InstanceNotes | undefined)?.at;
-        origin = originIn(document?.reg, origin);
-        break;
-      case 'definitions':
-        documents.push({
-          collection: 'definitions',
-          id: String(id),
-          document: document as DefinitionDocument | undefined,
-        });
-        at ??= (document as DefinitionDocument | undefined)?.at;
-        origin = originIn(document, origin);
-        break;
-      case 'tombstones':
-        if (document)
-          documents.push({ collection: 'tombstones', document: document as unknown as TombstoneDocument });
-        break;
-      case 'writes':
-        ({ _id: write, at, notes } = document as unknown as WriteDocument);
-        origin = originIn(document, {});
-        break;
-      default:
-        barrier = (document as { by?: string } | undefined)?.by;
-    }
-  }
-  return { revision: revisionOf(first.clusterTime), events: documents, at, write, origin, notes, barrier };
-}
-
-/** Anybody may have edited the document: what is no text says nothing. */
-function originIn(document: unknown, otherwise: Origin): Origin {
-  const { by, from } = (document ?? {}) as { by?: unknown; from?: unknown };
-  if (typeof by !== 'string' && typeof from !== 'string') return otherwise;
-  return { ...(typeof by === 'string' && { by }), ...(typeof from === 'string' && { from }) };
 }

@@ -7,9 +7,14 @@ import type { ReadService } from './instance-document.ts';
 import type { DocumentEvent } from './mirror.ts';
 import type { Operation, WriteName } from './plan.ts';
 
-/** What one transaction did, or one write alone. */
+/** What happened at one moment: nearly always one part. */
 export interface Step {
   readonly revision: number;
+  readonly parts: readonly StepPart[];
+}
+
+/** What one transaction did, or one write alone. */
+export interface StepPart {
   readonly events: readonly DocumentEvent[];
   /** When it was written, in milliseconds since 1970 by its writer's clock; undefined for a hand edit. */
   readonly at: number | undefined;

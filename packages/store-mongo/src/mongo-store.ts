@@ -12,15 +12,15 @@ import {
   type Raced,
   type Store,
 } from '@reg/registry';
-import { type ChangeSet, regError } from '@reg/schema';
+import { type Change, type ChangeSet, regError } from '@reg/schema';
 import { type Connected, connect } from './connect.ts';
-import type { Database, Step } from './database.ts';
+import type { Database, Step, StepPart } from './database.ts';
 import { createDefinitionsUnderWay } from './definitions-under-way.ts';
 import { collectionsOf } from './documents.ts';
 import { errorText } from './error-text.ts';
 import { createHealer } from './healer.ts';
 import { idText } from './instance-document.ts';
-import { healing, type Refused } from './interpreter.ts';
+import { healing, type Meaning, type Refused } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 import { createInvalidLines } from './invalid-lines.ts';
 import { startKeptHistory } from './kept-history.ts';
@@ -51,6 +51,14 @@ export interface MongoStoreOptions {
   readonly signal?: AbortSignal | undefined;
   /** One line each time something happens that an operator should know. @default console.error */
   readonly log?: (line: string) => void;
+}
+
+/** A part of a step, and what it means. */
+interface Followed {
+  readonly part: StepPart;
+  readonly meaning: Meaning;
+  readonly byHand: boolean;
+  readonly set: ChangeSet;
 }
 
 export interface MongoStore extends Store {
@@ -223,23 +231,38 @@ async function openStore(
     reloading = undefined;
   }
 
-  function onStep({ revision, events, at, write: transaction, origin, notes }: Step): void {
+  function onStep({ revision, parts }: Step): void {
     const now = clock.now();
-    const meaning = mirror.follow(events, (change) => {
-      view.apply({ revision, at: now, changes: [change] }, now);
-    });
+    const apply = (change: Change) => view.apply({ revision, at: now, changes: [change] }, now);
+    const followed = parts.map((part) => followPart(revision, part, mirror.follow(part.events, apply)));
     view.advance(revision);
-    const { changes, writes, refused } = meaning;
-    tellInvalid(refused);
-    const byHand = transaction === undefined && writes.length === 0;
-    // Who edits a document of ours leaves our time in it. What the database says is the same for everybody.
-    const toldAt = byHand ? (database.kind === 'standalone' ? now : timeOf(revision)) : at;
-    const set: ChangeSet = { revision, at: toldAt ?? now, changes };
-    if (changes.length > 0) changeLog.append(set);
+    const [first, ...others] = followed.filter(({ set }) => set.changes.length > 0);
+    // Whoever follows is told of a revision once, and of all of it.
+    const more = others.flatMap(({ set }) => set.changes);
+    if (first)
+      changeLog.append(
+        others.length === 0 ? first.set : { ...first.set, changes: [...first.set.changes, ...more] },
+      );
     else changeLog.advance(revision);
+    tellInvalid(followed.flatMap(({ meaning }) => meaning.refused));
+    for (const one of followed) endPart(one);
+  }
+
+  function followPart(revision: number, part: StepPart, meaning: Meaning): Followed {
+    const byHand = part.write === undefined && meaning.writes.length === 0;
+    // Who edits a document of ours leaves our time in it. What the database says is the same for everybody.
+    const handAt = database.kind === 'standalone' ? undefined : timeOf(revision);
+    const at = (byHand ? handAt : part.at) ?? clock.now();
+    return { part, meaning, byHand, set: { revision, at, changes: meaning.changes } };
+  }
+
+  /** In the history each has its own origin and time. */
+  function endPart({ part, meaning, byHand, set }: Followed): void {
+    const { write: transaction, origin, notes } = part;
+    const { writes, refused } = meaning;
     const isOurs = transaction?.startsWith(ownPrefix) ?? writes.some((write) => write.startsWith(ownPrefix));
     keptHistory.keep(history.append(set, byHand ? { by: 'hand' } : origin), isOurs);
-    if (notes) keptHistory.keep(history.note(notes, origin, revision, set.at), isOurs);
+    if (notes) keptHistory.keep(history.note(notes, origin, set.revision, set.at), isOurs);
     const lost = new Set(refused.map((one) => one.write));
     for (const write of transaction === undefined ? writes : [transaction])
       if (!lost.has(write)) ownWrites.seen(write, set);

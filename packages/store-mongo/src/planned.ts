@@ -13,20 +13,23 @@ export interface Planned {
    * the name of our write in it.
    */
   take(document: RawDocument): ReadInstance | undefined;
-  /** The document itself, until it was taken. */
+  /** The document itself, once: the first event that names the write tells of it, the next ones of whoever edited it. */
   documentOf(write: string): ServiceDocument | undefined;
   /** The write is over, however it ended. */
   forget(write: string): void;
 }
 
 export function createPlanned(): Planned {
-  const expected = new Map<string, { readonly document: ServiceDocument; readonly says: ReadInstance }>();
+  const expected = new Map<
+    string,
+    { readonly document: ServiceDocument; readonly says: ReadInstance; isTold: boolean }
+  >();
   return {
     expect(write, operations) {
       for (const operation of operations) {
         if (operation.kind !== 'insert-instance' && operation.kind !== 'replace-instance') continue;
         const { document, says } = operation;
-        expected.set(write, { document, says });
+        expected.set(write, { document, says, isTold: false });
       }
     },
     take(document) {
@@ -37,7 +40,12 @@ export function createPlanned(): Planned {
       expected.delete(write);
       return known.says;
     },
-    documentOf: (write) => expected.get(write)?.document,
+    documentOf(write) {
+      const known = expected.get(write);
+      if (known === undefined || known.isTold) return undefined;
+      known.isTold = true;
+      return known.document;
+    },
     forget(write) {
       expected.delete(write);
     },

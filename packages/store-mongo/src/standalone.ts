@@ -128,7 +128,8 @@ export function openStandalone({
   /** @param name left out: by hand */
   function tell(events: readonly DocumentEvent[], name?: Partial<WriteName>): void {
     const { at, write, notes, by, from } = name ?? {};
-    listener?.onStep({ revision: revision.next(), events, at, write, origin: { by, from }, notes });
+    const part = { events, at, write, origin: { by, from }, notes };
+    listener?.onStep({ revision: revision.next(), parts: [part] });
   }
 
   async function lookAround(): Promise<void> {
