@@ -1,6 +1,7 @@
 // Opens the connection, and asks what kind of server is there.
 import mongoose, { type Connection, type mongo } from 'mongoose';
 import type { Database } from './database.ts';
+import { lenient } from './document-bytes.ts';
 import { checkVersion } from './start-fault.ts';
 import { parseStoreUrl } from './store-url.ts';
 import { writeConcern } from './writer.ts';
@@ -40,6 +41,7 @@ export async function connect(url: string, signal?: AbortSignal): Promise<Connec
     localThresholdMS: 0, // of several routers the nearest: the cursor over the changes is at one
     // What people put into documents is judged one document at a time, and ends no stream.
     enableUtf8Validation: false,
+    ...lenient,
   });
   const connection = await unlessAborted(opening, signal);
   const { db } = connection;

@@ -2,6 +2,7 @@
 // comparing. Bounded by the number of documents, not by their size.
 import { hash } from 'node:crypto';
 import { mongo } from 'mongoose';
+import { readDocumentBytes } from './document-bytes.ts';
 import { idText } from './instance-document.ts';
 import { type Batches, batchSize, readBatches } from './read-batches.ts';
 
@@ -18,6 +19,8 @@ export interface Contents<Id> {
   load<Read>(read: (document: RawDocument) => Read): Promise<Read[]>;
   /** This registry left it so. @returns it as the database gives it back */
   note(id: Id, document: object | undefined): RawDocument | undefined;
+  /** This registry left it so, as the database gave it back. */
+  noteBytes(bytes: Uint8Array): RawDocument;
   /** Reads all, and tells nothing yet. @returns what else changed than was noted since: first what is gone */
   look(): Promise<() => readonly Found<Id>[]>;
 }
@@ -63,7 +66,7 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
       hashes.clear();
       const documents: ReturnType<typeof read>[] = [];
       await readRaw((bytes) => {
-        const document = parse(bytes);
+        const document = readDocumentBytes(bytes);
         put(document._id as Id, bytes);
         documents.push(read(document));
       });
@@ -77,7 +80,14 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
       }
       const bytes = mongo.BSON.serialize(document);
       put(id, bytes);
-      return parse(bytes);
+      return readDocumentBytes(bytes);
+    },
+    noteBytes(bytes) {
+      const document = readDocumentBytes(bytes);
+      const id = document._id as Id;
+      noted?.add(idText(id));
+      put(id, bytes);
+      return document;
     },
     async look() {
       looks += 1;
@@ -90,7 +100,7 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
           known.look = looks;
           return;
         }
-        const document = parse(bytes);
+        const document = readDocumentBytes(bytes);
         changed.push({ id: document._id as Id, bytes, document });
       });
       return () => {
@@ -109,8 +119,5 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
     },
   };
 }
-
-const parse = (bytes: Uint8Array): RawDocument =>
-  mongo.BSON.deserialize(bytes, { validation: { utf8: false } });
 
 const hashOf = (bytes: Uint8Array): string => hash('sha256', bytes, 'base64');

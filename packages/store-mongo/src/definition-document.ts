@@ -3,6 +3,7 @@
 import { type Settings, settingsOf } from '@reg/registry';
 import { type ServiceDefinition, serviceDefinition } from '@reg/schema';
 import * as z from 'zod';
+import { faultOfBytes } from './document-bytes.ts';
 import { type DocumentFault, faultOf } from './instance-document.ts';
 
 const settings = { policy: true, wanted: true } as const;
@@ -20,6 +21,8 @@ export interface ReadDefinition {
 }
 
 export function readDefinition(name: string, document: object): ReadDefinition | DocumentFault {
+  const unreadable = faultOfBytes(document);
+  if (unreadable) return unreadable;
   const fits = shared.safeParse(document);
   if (!fits.success) return faultOf(fits.error);
   const { write, ...rest } = fits.data;

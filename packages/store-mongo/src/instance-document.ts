@@ -1,7 +1,7 @@
 // An instance as a document, and back. What was inserted by hand is read by the same schema as what comes
 // over HTTP; what does not fit is a fault with its path, never an error.
 import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import {
   generation,
   type Instance,
@@ -16,6 +16,7 @@ import {
 } from '@reg/schema';
 import { mongo } from 'mongoose';
 import * as z from 'zod';
+import { faultOfBytes } from './document-bytes.ts';
 import type { DocumentId, InstanceNotes, ServiceDocument } from './documents.ts';
 
 type RawDocument = Readonly<Record<string, unknown>>;
@@ -78,8 +79,21 @@ export function idText(id: unknown): string {
   return `${text.slice(0, idAtMost / 2)} ${createHash('sha256').update(text).digest('hex')}`;
 }
 
-const otherText = (id: unknown): string =>
-  `${typeof id}:${mongo.BSON.EJSON.stringify({ id }, { relaxed: false })}`;
+function otherText(id: unknown): string {
+  try {
+    return `${typeof id}:${mongo.BSON.EJSON.stringify({ id }, { relaxed: false })}`;
+  } catch {
+    return `${typeof id}:${inspect(id, allOfIt)}`; // it only seems to be of a type of BSON's, by `_bsontype`
+  }
+}
+
+const unlimited = Number.POSITIVE_INFINITY;
+const allOfIt = {
+  depth: unlimited,
+  maxArrayLength: unlimited,
+  maxStringLength: unlimited,
+  breakLength: unlimited,
+};
 
 export function toDocument(
   _id: DocumentId,
@@ -163,6 +177,8 @@ export function createServiceReader(): (document: RawDocument) => ReadService {
   const definitions = new Map<unknown, ServiceDefinition>();
 
   function read(document: RawDocument): ReadInstance | DocumentFault {
+    const unreadable = faultOfBytes(document);
+    if (unreadable) return unreadable;
     const known = definitions.get(document.name);
     const again = known && readOfService(document, known);
     if (again) return again;
@@ -192,6 +208,8 @@ function readOfService(document: RawDocument, known: ServiceDefinition): ReadIns
 
 /** @returns what it says, or why it says nothing */
 export function readDocument(document: RawDocument): ReadInstance | DocumentFault {
+  const unreadable = faultOfBytes(document);
+  if (unreadable) return unreadable;
   const { _id, __v, reg, ...said } = document;
   const fits = registration.safeParse(withoutIds(said));
   if (!fits.success) return faultOf(fits.error);

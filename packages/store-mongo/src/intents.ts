@@ -2,7 +2,9 @@
 // document, durably; then it is done. Where the registry ends between, the next one does it: each part may be
 // done again.
 import { mongo } from 'mongoose';
-import type { Collections } from './documents.ts';
+import { lenient } from './document-bytes.ts';
+import type { Collections, WriteDocument } from './documents.ts';
+import { readNotes } from './history-document.ts';
 import { type Operation, originOf, type WriteName } from './plan.ts';
 import { isRace, type Writer, writeConcern } from './writer.ts';
 
@@ -81,14 +83,7 @@ export function createIntents(
         .find({ operations: { $exists: true } })
         .sort({ at: 1, _id: 1 })
         .toArray();
-      const intents = left.map(({ _id, at, by, from, notes, operations = [] }) => ({
-        write: _id,
-        at,
-        by,
-        from,
-        notes,
-        operations: operations.map(({ data }) => mongo.BSON.deserialize(data.buffer) as IntendedOperation),
-      }));
+      const intents = left.map(readIntent).filter((intent) => intent !== undefined);
       for (const intent of intents) await carryOutAll(intent);
       return intents;
     },
@@ -98,4 +93,17 @@ export function createIntents(
 /** Bytes, so that no limit on depth or on names of fields meets it that the documents themselves passed. */
 function asData(operation: IntendedOperation): { data: mongo.Binary } {
   return { data: new mongo.Binary(mongo.BSON.serialize(operation)) };
+}
+
+/** @returns undefined where it is none: a person put it there */
+function readIntent({ _id: write, at, by, from, notes, operations }: WriteDocument): Intent | undefined {
+  if (!Array.isArray(operations)) return undefined;
+  try {
+    const read = operations.map(
+      ({ data }) => mongo.BSON.deserialize(data.buffer, lenient) as IntendedOperation,
+    );
+    return { write, at, by, from, notes: readNotes(notes), operations: read };
+  } catch {
+    return undefined;
+  }
 }

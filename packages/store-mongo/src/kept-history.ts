@@ -5,18 +5,11 @@
 //
 // Entries are written down together, one document for all that is due: a document for each cost the database more
 // than the registrations that they tell of.
-import {
-  type Clock,
-  type History,
-  isNote,
-  type PlacedEntry,
-  placedEntry,
-  placeOf,
-  type View,
-} from '@reg/registry';
+import { type Clock, type History, isNote, type PlacedEntry, placeOf, type View } from '@reg/registry';
 import type { mongo } from 'mongoose';
 import type { Collections, HistoryDocument } from './documents.ts';
 import { errorText } from './error-text.ts';
+import { readEntries, readPlaces } from './history-document.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 
 const flushEveryMs = 500;
@@ -194,7 +187,7 @@ async function placesWritten(
   const first = Math.min(...waiting.map(({ placed }) => placed.revision));
   const projection = { 'entries.revision': 1, 'entries.index': 1 } as const;
   for await (const { entries } of collection.find({ epoch, last: { $gte: first } }, { projection })) {
-    for (const entry of entries) places.add(placeOf(entry));
+    for (const place of readPlaces(entries)) places.add(place);
   }
   return places;
 }
@@ -207,7 +200,7 @@ async function readNewest(
   const placed: PlacedEntry[] = [];
   const newestFirst = collection.find({ epoch, entries: { $type: 'array' } }).sort({ $natural: -1 });
   for await (const { entries } of newestFirst) {
-    for (const { index, ...entry } of entries) placed.push(placedEntry(entry, index));
+    placed.push(...readEntries(entries));
     if (placed.length >= readAtMost) break;
   }
   return placed;

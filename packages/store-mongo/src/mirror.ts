@@ -115,11 +115,11 @@ export function createMirror(
       }
       const apply = (change: Change) => view.apply({ revision: 0, at: now, changes: [change] }, now);
       const reading = createInterpreter({ books, view, apply, othersOf: countOf });
-      for (const document of definitions) reading.definitionPut(String(document._id), document);
+      for (const document of definitions) reading.definitionPut(idText(document._id), document);
       for (const { id, read } of inOrder(reads, view)) reading.instancePut(id, read);
       const expiring = new Set(tombstones.map(({ service }) => service)); // an hour longer than their instances
       for (const document of definitions) {
-        const name = String(document._id);
+        const name = idText(document._id);
         const byHand = definitionWriteOf(document)?.startsWith(healing);
         if (byHand && !expiring.has(name)) reading.removeWhereEmpty(name);
       }

@@ -42,8 +42,12 @@ export function createSeenDocuments(collections: Collections): SeenDocuments {
       case 'delete-definition':
         return [definitionPut(operation.name, undefined)];
       case 'share': {
-        const shared = await collections.services.find({ name: operation.definition.name }).toArray();
-        return shared.map((document) => servicePut(document._id, document));
+        const { name } = operation.definition;
+        const shared: unknown[] = await collections.services.find({ name }, { raw: true }).toArray();
+        return shared.map((bytes) => {
+          const document = services.noteBytes(bytes as Uint8Array);
+          return { collection: 'services', id: document._id as DocumentId, document };
+        });
       }
       case 'bury':
         return [{ collection: 'tombstones', document: operation.tombstone }];

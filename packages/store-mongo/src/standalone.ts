@@ -4,6 +4,7 @@ import type { Clock, Raced } from '@reg/registry';
 import type { Connection, mongo } from 'mongoose';
 import { collectionIds } from './collection-ids.ts';
 import type { Database, Listener } from './database.ts';
+import { readDocumentBytes } from './document-bytes.ts';
 import type { Collections } from './documents.ts';
 import { keptEpoch } from './epoch.ts';
 import { errorText } from './error-text.ts';
@@ -16,6 +17,7 @@ import { oneAtATime } from './one-at-a-time.ts';
 import type { Operation, WriteName } from './plan.ts';
 import { prepareCollections } from './prepare-collections.ts';
 import { createSeenDocuments } from './seen-documents.ts';
+import { readTombstone } from './tombstone-document.ts';
 import type { DatabaseNow } from './writable.ts';
 import { writeCounts } from './write-counts.ts';
 import { isRace, type Writer } from './writer.ts';
@@ -231,7 +233,10 @@ export function openStandalone({
         await intents.finish();
         unsure = false;
         const position = { epoch, revision: await revision.load(await databaseTime()) };
-        const tombstones = await collections.tombstones.find().toArray();
+        const kept: unknown[] = await collections.tombstones.find({}, { raw: true }).toArray();
+        const tombstones = kept
+          .map((bytes) => readTombstone(readDocumentBytes(bytes as Uint8Array)))
+          .filter((one) => one !== undefined);
         const documents = await seen.load();
         known = await collectionIds(db);
         return { ...position, ...documents, tombstones };

@@ -3,16 +3,13 @@
 import type { Origin } from '@reg/registry';
 import type { Note } from '@reg/schema';
 import type { Step, StepPart } from './database.ts';
-import type {
-  DefinitionDocument,
-  DocumentId,
-  InstanceNotes,
-  TombstoneDocument,
-  WriteDocument,
-} from './documents.ts';
+import type { DefinitionDocument, DocumentId } from './documents.ts';
+import { readNotes } from './history-document.ts';
+import { idText } from './instance-document.ts';
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
 import type { StreamEvent } from './stream-event.ts';
+import { readTombstone } from './tombstone-document.ts';
 
 export interface FeedStep extends Step {
   /** Whose barrier moved, if it is one. */
@@ -101,28 +98,36 @@ function toPart(events: readonly StreamEvent[]): StepPart {
     switch (ns?.coll) {
       case 'services':
         documents.push({ collection: 'services', id: id as DocumentId, document });
-        at ??= (document?.reg as InstanceNotes | undefined)?.at;
+        at ??= timeIn(document?.reg);
         origin = originIn(document?.reg, origin);
         break;
       case 'definitions':
         documents.push({
           collection: 'definitions',
-          id: String(id),
+          id: idText(id),
           document: document as DefinitionDocument | undefined,
         });
-        at ??= (document as DefinitionDocument | undefined)?.at;
+        at ??= timeIn(document);
         origin = originIn(document, origin);
         break;
-      case 'tombstones':
-        if (document)
-          documents.push({ collection: 'tombstones', document: document as unknown as TombstoneDocument });
+      case 'tombstones': {
+        const tombstone = document && readTombstone(document);
+        if (tombstone) documents.push({ collection: 'tombstones', document: tombstone });
         break;
+      }
       case 'writes':
-        ({ _id: write, at, notes } = document as unknown as WriteDocument);
+        write = typeof id === 'string' ? id : undefined;
+        at = timeIn(document);
+        notes = readNotes(document?.notes);
         origin = originIn(document, {});
     }
   }
   return { events: documents, at, write, origin, notes };
+}
+
+function timeIn(document: unknown): number | undefined {
+  const { at } = (document ?? {}) as { at?: unknown };
+  return Number.isSafeInteger(at) ? (at as number) : undefined;
 }
 
 /** Anybody may have edited the document: what is no text says nothing. */

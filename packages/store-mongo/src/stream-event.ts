@@ -1,6 +1,7 @@
 // An event of a change stream, out of its bytes.
-import { mongo } from 'mongoose';
+import type { mongo } from 'mongoose';
 import { hasLong, textAt, timestampAt } from './bson-path.ts';
+import { readDocumentBytes } from './document-bytes.ts';
 import type { ServiceDocument } from './documents.ts';
 
 /** As the server tells it. https://www.mongodb.com/docs/manual/reference/change-events/ */
@@ -26,7 +27,7 @@ export type OwnDocument = (write: string) => ServiceDocument | undefined;
  */
 export function readEvent(event: Uint8Array, ownDocument: OwnDocument): StreamEvent {
   const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
-  return ownEvent(bytes, ownDocument) ?? wholeEvent(bytes);
+  return ownEvent(bytes, ownDocument) ?? (readDocumentBytes(bytes) as unknown as StreamEvent);
 }
 
 function ownEvent(bytes: Buffer, ownDocument: OwnDocument): StreamEvent | undefined {
@@ -45,11 +46,4 @@ function ownEvent(bytes: Buffer, ownDocument: OwnDocument): StreamEvent | undefi
     documentKey: { _id },
     fullDocument: fullDocument as ServiceDocument & Record<string, unknown>,
   };
-}
-
-/** What people put into documents is judged one document at a time, and ends no stream. */
-const lenient = { validation: { utf8: false } } as const;
-
-function wholeEvent(bytes: Buffer): StreamEvent {
-  return mongo.BSON.deserialize(bytes, lenient) as StreamEvent;
 }

@@ -4,13 +4,15 @@ import { createView } from '@reg/registry';
 import type { mongo } from 'mongoose';
 import { connect } from './connect.ts';
 import type { Everything } from './database.ts';
-import { collectionsOf } from './documents.ts';
+import { readDocumentBytes } from './document-bytes.ts';
+import { collectionsOf, type DefinitionDocument } from './documents.ts';
 import { type Finding, findInconsistencies } from './inconsistencies.ts';
 import { createServiceReader } from './instance-document.ts';
 import { createMirror } from './mirror.ts';
 import { readEverything } from './read-everything.ts';
 import { startFault } from './start-fault.ts';
 import { findStructureFaults } from './structure.ts';
+import { readTombstone } from './tombstone-document.ts';
 
 export interface Verified {
   /** Documents that were read. */
@@ -47,11 +49,14 @@ export async function verifyMongoStore(url: string): Promise<Verified> {
 
 /** No moment is shared there: what a registry writes meanwhile may look half done. */
 async function readOneByOne(db: mongo.Db): Promise<Documents> {
-  const { services, definitions, tombstones } = collectionsOf(db);
+  const all = async (name: string) => {
+    const found: unknown[] = await db.collection(name).find({}, { raw: true }).toArray();
+    return found.map((bytes) => readDocumentBytes(bytes as Uint8Array));
+  };
   return {
-    services: (await services.find().toArray()).map(createServiceReader()),
-    definitions: await definitions.find().toArray(),
-    tombstones: await tombstones.find().toArray(),
+    services: (await all('services')).map(createServiceReader()),
+    definitions: (await all('definitions')) as unknown as readonly DefinitionDocument[],
+    tombstones: (await all('tombstones')).map(readTombstone).filter((one) => one !== undefined),
   };
 }
 
