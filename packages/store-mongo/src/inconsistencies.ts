@@ -2,7 +2,7 @@
 import { canonicalPath } from '@reg/registry';
 import { canonicalAddress, type Instance, type ServiceDefinition, slug } from '@reg/schema';
 import type { CollectionName, DefinitionDocument, TombstoneDocument } from './documents.ts';
-import { documentId, idText } from './instance-document.ts';
+import { documentId, nameText } from './instance-document.ts';
 
 /** One thing that is wrong in the database. */
 export interface Finding {
@@ -42,14 +42,14 @@ export function findInconsistencies(documents: Documents): Finding[] {
 function faultsOfDefinition({ _id, url, path, slug: kept }: DefinitionDocument): Finding[] {
   const of = (field: string, message: string): Finding => ({
     collection: 'definitions',
-    id: idText(_id),
+    id: nameText(_id),
     path: field,
     message,
   });
   if (typeof url !== 'string') return [of('url', 'is no text')];
   return [
     ...(path === canonicalPath(url) ? [] : [of('path', `is not ${canonicalPath(url)}, as url says`)]),
-    ...(kept === slug(idText(_id)) ? [] : [of('slug', `is not ${slug(idText(_id))}, as the name says`)]),
+    ...(kept === slug(nameText(_id)) ? [] : [of('slug', `is not ${slug(nameText(_id))}, as the name says`)]),
   ];
 }
 

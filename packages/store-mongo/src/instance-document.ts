@@ -72,8 +72,16 @@ export function documentId(service: string, id: string): string {
 
 const idAtMost = 512;
 
-/** Any `_id` as text, and no two as the same: that of an ObjectId is its 24 hex digits. */
+/** A text that could be taken for an ObjectId, or for such a text. */
+const likeObjectId = /^[0-9a-f]{24}( \(text\))*$/;
+
+/** Any `_id` as text, and no two as the same: that of an ObjectId is its 24 hex digits, a text like that says so. */
 export function idText(id: unknown): string {
+  return typeof id === 'string' && likeObjectId.test(id) ? `${id} (text)` : nameText(id);
+}
+
+/** Any `_id` as a name: a text says itself. */
+export function nameText(id: unknown): string {
   const text = typeof id === 'string' ? id : id instanceof mongo.ObjectId ? id.toHexString() : otherText(id);
   if (text.length <= idAtMost) return text;
   return `${text.slice(0, idAtMost / 2)} ${createHash('sha256').update(text).digest('hex')}`;
@@ -146,7 +154,7 @@ export function toHandMadeDocument(
   const { instanceId: id, lease } = instance;
   return {
     ...plainDocument(_id, definition, instance),
-    ...(id !== idText(_id) && { instanceId: id }),
+    ...(id !== nameText(_id) && { instanceId: id }),
     ...(lease !== 'none' && { lease }),
   };
 }
@@ -223,7 +231,7 @@ function readNoted(
   own: OwnRegistration,
 ): ReadInstance | DocumentFault {
   if (reg === undefined) {
-    const id = instanceId.safeParse(own.instanceId ?? idText(_id));
+    const id = instanceId.safeParse(own.instanceId ?? nameText(_id));
     if (!id.success) {
       const { path, message } = faultOf(id.error, '_id');
       return { path, message: `${message}; or give the document an instanceId` };

@@ -16,7 +16,7 @@ import type { Everything } from './database.ts';
 import { definitionWriteOf } from './definition-document.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
 import { outlived } from './hindrances.ts';
-import { idText, isFault, type ReadInstance, type ReadService } from './instance-document.ts';
+import { idText, isFault, nameText, type ReadInstance, type ReadService } from './instance-document.ts';
 import { createInterpreter, healing, type Meaning, type Refused } from './interpreter.ts';
 import type { InvalidDocument } from './invalid-documents.ts';
 
@@ -115,11 +115,11 @@ export function createMirror(
       }
       const apply = (change: Change) => view.apply({ revision: 0, at: now, changes: [change] }, now);
       const reading = createInterpreter({ books, view, apply, othersOf: countOf });
-      for (const document of definitions) reading.definitionPut(idText(document._id), document);
+      for (const document of definitions) reading.definitionPut(nameText(document._id), document);
       for (const { id, read } of inOrder(reads, view)) reading.instancePut(id, read);
       const expiring = new Set(tombstones.map(({ service }) => service)); // an hour longer than their instances
       for (const document of definitions) {
-        const name = idText(document._id);
+        const name = nameText(document._id);
         const byHand = definitionWriteOf(document)?.startsWith(healing);
         if (byHand && !expiring.has(name)) reading.removeWhereEmpty(name);
       }

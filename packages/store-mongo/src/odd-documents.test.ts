@@ -136,3 +136,44 @@ test.for(serverKinds)('what is none in the other collections is left alone (%s)'
   ).toContain('more');
   expect(said.slice(before).filter((line) => !/left alone|standalone/.test(line))).toEqual([]);
 });
+
+// Story: an ObjectId and the text of its digits counted as one document: the second one unlisted the first, and nobody
+// was told.
+test.for(serverKinds)(
+  'an ObjectId and the text of its digits are two documents, and one instance can be only one of them (%s)',
+  async (server) => {
+    await using world = await openWorld(server);
+    const id = new mongo.ObjectId();
+    const digits = id.toHexString();
+    await world.services.insertOne(plain('tickets', 3001, { _id: id }));
+    await eventually(() => namesOf(world.registry()).length === 1);
+    await world.services.insertMany([
+      plain('tickets', 3002, { _id: digits }),
+      plain('orders', 3003, { _id: `${digits} (text)`, instanceId: 'a' }),
+      plain(digits, 3004),
+    ]);
+    const isSo = async () => {
+      await eventually(() => namesOf(world.registry()).length === 3 && world.store().invalidCount() === 1);
+      const { instances } = world.registry().getService('tickets');
+      expect(instances).toMatchObject([
+        { instanceId: digits, endpoints: [{ url: 'http://127.0.0.1:3001' }] },
+      ]);
+      expect(world.store().invalid()).toMatchObject([
+        {
+          id: `${digits} (text)`,
+          path: '_id',
+          message: `is instance ${digits}, as the document ${digits} is`,
+        },
+      ]);
+    };
+    await isSo();
+    await world.restart();
+    await isSo();
+    await world.services.deleteOne({ _id: id });
+    await eventually(
+      () => world.registry().getService('tickets').instances,
+      ([first]) => first?.endpoints[0]?.url === 'http://127.0.0.1:3002',
+    );
+    expect(world.store().invalid()).toEqual([]);
+  },
+);

@@ -3,7 +3,7 @@
 import { createContents } from './contents.ts';
 import type { Everything } from './database.ts';
 import type { Collections, DefinitionDocument, DocumentId } from './documents.ts';
-import { createServiceReader, idText } from './instance-document.ts';
+import { createServiceReader, nameText } from './instance-document.ts';
 import type { DocumentEvent } from './mirror.ts';
 import type { Operation } from './plan.ts';
 
@@ -67,7 +67,7 @@ export function createSeenDocuments(collections: Collections): SeenDocuments {
     async look() {
       const [ofDefinitions, ofServices] = [await definitions.look(), await services.look()];
       return () => [
-        ...ofDefinitions().map(({ id, document }) => definitionEvent(idText(id), document)),
+        ...ofDefinitions().map(({ id, document }) => definitionEvent(nameText(id), document)),
         ...ofServices().map(({ id, document }) => ({ collection: 'services' as const, id, document })),
       ];
     },

@@ -5,7 +5,7 @@ import type { Note } from '@reg/schema';
 import type { Step, StepPart } from './database.ts';
 import type { DefinitionDocument, DocumentId } from './documents.ts';
 import { readNotes } from './history-document.ts';
-import { idText } from './instance-document.ts';
+import { nameText } from './instance-document.ts';
 import type { DocumentEvent } from './mirror.ts';
 import { revisionOf } from './revision.ts';
 import type { StreamEvent } from './stream-event.ts';
@@ -104,7 +104,7 @@ function toPart(events: readonly StreamEvent[]): StepPart {
       case 'definitions':
         documents.push({
           collection: 'definitions',
-          id: idText(id),
+          id: nameText(id),
           document: document as DefinitionDocument | undefined,
         });
         at ??= timeIn(document);
