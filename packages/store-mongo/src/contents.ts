@@ -25,29 +25,25 @@ export interface Contents<Id> {
   look(): Promise<() => readonly Found<Id>[]>;
 }
 
-interface Entry<Id> {
-  readonly id: Id;
-  /** The look that found it last. */
-  look: number;
-}
-
 /** A collection whose documents are read as bytes. */
 interface Readable {
   find(filter: object, options: { raw: true; batchSize: number }): Batches<unknown>;
 }
 
+/** Two go on at once; one that failed is never told of. */
+const looksAtMost = 8;
+
 export function createContents<Id>(collection: Readable): Contents<Id> {
-  const entries = new Map<string, Entry<Id>>();
+  const entries = new Map<string, Id>();
   const hashes = new Map<string, string>();
-  let looks = 0;
-  /** Noted while a look goes on: what it read of these may be older. */
-  let noted: Set<string> | undefined;
+  /** Noted since each look that goes on began: what it read of these may be older. */
+  let looks: Set<string>[] = [];
 
   function put(id: Id, bytes: Uint8Array): void {
     drop(id);
     const key = hashOf(bytes);
     hashes.set(idText(id), key);
-    entries.set(key, { id, look: looks });
+    entries.set(key, id);
   }
 
   function drop(id: Id): void {
@@ -55,6 +51,10 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
     if (key === undefined) return;
     hashes.delete(idText(id));
     entries.delete(key);
+  }
+
+  function noted(id: Id): void {
+    for (const since of looks) since.add(idText(id));
   }
 
   const readRaw = (take: (bytes: Uint8Array) => void) =>
@@ -73,7 +73,7 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
       return documents;
     },
     note(id, document) {
-      noted?.add(idText(id));
+      noted(id);
       if (document === undefined) {
         drop(id);
         return undefined;
@@ -85,34 +85,37 @@ export function createContents<Id>(collection: Readable): Contents<Id> {
     noteBytes(bytes) {
       const document = readDocumentBytes(bytes);
       const id = document._id as Id;
-      noted?.add(idText(id));
+      noted(id);
       put(id, bytes);
       return document;
     },
     async look() {
-      looks += 1;
       const since = new Set<string>();
-      noted = since;
+      looks = [...looks.slice(1 - looksAtMost), since];
+      const found = new Set<string>();
       const changed: { id: Id; bytes: Uint8Array; document: RawDocument }[] = [];
       await readRaw((bytes) => {
-        const known = entries.get(hashOf(bytes));
-        if (known) {
-          known.look = looks;
+        const key = hashOf(bytes);
+        if (entries.has(key)) {
+          found.add(key);
           return;
         }
         const document = readDocumentBytes(bytes);
         changed.push({ id: document._id as Id, bytes, document });
       });
       return () => {
+        if (!looks.includes(since)) throw new Error('others have looked since: look again');
+        looks = looks.filter((one) => one !== since);
         const there = new Set(changed.map(({ id }) => idText(id)));
-        const gone = [...entries.values()].filter(
-          ({ id, look }) => look < looks && !there.has(idText(id)) && !since.has(idText(id)),
-        );
-        for (const { id } of gone) drop(id);
+        const gone = [...entries]
+          .filter(([key, id]) => !found.has(key) && !there.has(idText(id)) && !since.has(idText(id)))
+          .map(([, id]) => id);
         const others = changed.filter(({ id }) => !since.has(idText(id)));
+        for (const id of gone) drop(id);
         for (const { id, bytes } of others) put(id, bytes);
+        for (const id of [...gone, ...others.map((one) => one.id)]) noted(id);
         return [
-          ...gone.map(({ id }) => ({ id, document: undefined })),
+          ...gone.map((id) => ({ id, document: undefined })),
           ...others.map(({ id, document }) => ({ id, document })),
         ];
       };
