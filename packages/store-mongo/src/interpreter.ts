@@ -304,8 +304,9 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
         invalid.report(definitionId(current.name), { path: field, message });
       } else countContradiction(current.name);
       undefinedServices.push(current);
-    } else if (!isDeepStrictEqual(settingsOf(current), settingsOf(written))) {
-      say({ kind: 'service-updated', service: withSettings(current, written) });
+    } else if (!isDeepStrictEqual(besideOf(current), besideOf(written))) {
+      const { formerUrls, policy, wanted, ...shared } = current;
+      say({ kind: 'service-updated', service: { ...shared, ...besideOf(written) } });
     }
   }
 
@@ -401,6 +402,11 @@ const contradictionsAtMost = 10;
 function holdersOf(view: View, { name, url }: ServiceDefinition): string[] {
   const holders = new Set([view.paths.get(canonicalPath(url)), view.slugs.get(slug(name))]);
   return [...holders].filter((holder) => holder !== undefined && holder !== name) as string[];
+}
+
+/** What no instance says. A registry that starts takes it as it is written down. */
+function besideOf({ formerUrls, ...rest }: ServiceDefinition) {
+  return { ...(formerUrls !== undefined && { formerUrls }), ...settingsOf(rest) };
 }
 
 const definitionId = (name: string) => `definitions/${name}`;

@@ -177,3 +177,20 @@ test.for(serverKinds)(
     expect(world.store().invalid()).toEqual([]);
   },
 );
+
+// Story: who ran kept the former paths that they knew, and who started took those that somebody had written.
+test.for(serverKinds)('former paths edited by hand in definitions count at once (%s)', async (server) => {
+  await using world = await openWorld(server);
+  const { name: _, ...said } = plain('tickets', 3001, { lease: 'none' });
+  await world.registry().register({ service: 'tickets', id: 'one' }, said as never);
+  const definitions = world.db.collection<mongo.Document>('definitions');
+  const former = () => world.registry().getService('tickets').formerUrls;
+  await definitions.updateOne({ _id: 'tickets' as never }, { $set: { formerUrls: ['/old', '/older'] } });
+  await eventually(former, (urls) => urls?.length === 2);
+  await world.restart();
+  expect(former()).toEqual(['/old', '/older']);
+  await definitions.updateOne({ _id: 'tickets' as never }, { $unset: { formerUrls: '' } });
+  await eventually(former, (urls) => urls === undefined);
+  await world.restart();
+  expect(former()).toBeUndefined();
+});
