@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { type DatabaseLine, startDatabaseLine } from '../../../tests/support/database-line.ts';
 import { freshName, test } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
+import { createLaterClock } from '../../../tests/support/later-clock.ts';
 import { type ReplicaSet, startReplicaSet } from '../../../tests/support/mongod.ts';
 import { openMongoStore } from './mongo-store.ts';
 
@@ -228,29 +229,27 @@ test('renewals that cannot be written for half a lease are refused, nobody expir
 // Story: a renewal had to wait for half a lease before the next one was refused, and whoever renews every third of it
 // was refused at its very end: the lease was gone before another registry heard of it.
 test('who renews every third of its lease is refused in time to turn to another registry', async () => {
-  let later = 0;
-  const system = createSystemClock();
-  await using opened = await openBoth({ clock: { ...system, now: () => system.now() + later } });
+  const clock = createLaterClock();
+  await using opened = await openBoth({ clock });
   const { far, line } = opened;
   const { generation } = await far.register(a, body(3001, { lease: { ttlMs: 60_000 } }));
-  later += 40_000; // late, and then twice: nothing is wrong with that
+  clock.laterMs += 40_000; // late, and then twice: nothing is wrong with that
   const twice = [far.renew(a, generation), far.renew(a, generation)];
   expect(await Promise.all(twice.map(codeOf))).toEqual(['ok', 'ok']);
   line.cut();
-  later += 20_000;
+  clock.laterMs += 20_000;
   expect(await codeOf(far.renew(a, generation))).toBe('ok');
-  later += 20_000;
+  clock.laterMs += 20_000;
   expect(await codeOf(far.renew(a, generation))).toBe('store_unavailable');
 });
 
 test('who renews for the first time when half of the lease is over is refused in time, too', async () => {
-  let later = 0;
-  const system = createSystemClock();
-  await using opened = await openBoth({ clock: { ...system, now: () => system.now() + later } });
+  const clock = createLaterClock();
+  await using opened = await openBoth({ clock });
   const { far, line } = opened;
   const { generation } = await far.register(a, body(3001, { lease: { ttlMs: 60_000 } }));
   line.cut();
-  later += 31_000;
+  clock.laterMs += 31_000;
   expect(await codeOf(far.renew(a, generation))).toBe('store_unavailable');
 });
 

@@ -1,5 +1,6 @@
 // Why a document that is well-formed is not listed: somebody else has what it wants, or its time is over. Pure.
 import {
+  canonicalPath,
   checkReserved,
   claimNames,
   differingFields,
@@ -8,7 +9,7 @@ import {
   type Lease,
   type View,
 } from '@reg/registry';
-import { canonicalAddress, isRegError, type ServiceDefinition } from '@reg/schema';
+import { canonicalAddress, isRegError, type ServiceDefinition, slug } from '@reg/schema';
 import type { DocumentFault, ReadInstance } from './instance-document.ts';
 
 export interface AddressTaken {
@@ -44,6 +45,12 @@ export function claimByHand(
     if (!first) throw error;
     return { path: first.field, message: first.message };
   }
+}
+
+/** Who has its path, or its slug. */
+export function holdersOf(view: View, { name, url }: ServiceDefinition): string[] {
+  const holders = new Set([view.paths.get(canonicalPath(url)), view.slugs.get(slug(name))]);
+  return [...holders].filter((holder) => holder !== undefined && holder !== name) as string[];
 }
 
 export function differenceFrom(

@@ -1,7 +1,7 @@
 // What does not agree with itself among documents that each can be read: pure.
 import { canonicalPath } from '@reg/registry';
 import { canonicalAddress, type Instance, type ServiceDefinition, slug } from '@reg/schema';
-import type { CollectionName, DefinitionDocument, TombstoneDocument } from './documents.ts';
+import type { CollectionName, DefinitionDocument } from './documents.ts';
 import { documentId, nameText } from './instance-document.ts';
 
 /** One thing that is wrong in the database. */
@@ -19,7 +19,6 @@ export interface Documents {
   readonly instances: Iterable<{ readonly service: string; readonly instance: Instance }>;
   readonly undefinedServices: readonly ServiceDefinition[];
   readonly definitions: readonly DefinitionDocument[];
-  readonly tombstones: readonly TombstoneDocument[];
 }
 
 export function findInconsistencies(documents: Documents): Finding[] {
@@ -34,7 +33,6 @@ export function findInconsistencies(documents: Documents): Finding[] {
     ),
     ...documents.definitions.flatMap(faultsOfDefinition),
     ...sharedAddresses(documents.instances),
-    ...outlived(documents),
   ];
 }
 
@@ -68,18 +66,6 @@ function sharedAddresses(instances: Documents['instances']): Finding[] {
     }
   }
   return findings;
-}
-
-/** A run that was there before the one that went. */
-function outlived({ instances, tombstones }: Documents): Finding[] {
-  const gone = new Map(tombstones.map(({ _id, generation }) => [_id, generation]));
-  return [...instances].flatMap(({ service, instance: { instanceId, generation } }) => {
-    const buried = gone.get(documentId(service, instanceId)) ?? 0;
-    if (buried <= generation) return [];
-    return [
-      findingOf(service, instanceId, 'reg.generation', `is below ${buried}, that of a run which is gone`),
-    ];
-  });
 }
 
 function findingOf(service: string, instanceId: string, path: string, message: string): Finding {

@@ -2,7 +2,6 @@
 // comes to the same, whether it followed them or reads the documents at its start.
 import { isDeepStrictEqual } from 'node:util';
 import {
-  canonicalPath,
   differingFields,
   instanceKey,
   instanceNameOf,
@@ -11,11 +10,11 @@ import {
   type View,
   withSettings,
 } from '@reg/registry';
-import { type Change, type ServiceDefinition, slug } from '@reg/schema';
+import type { Change, ServiceDefinition } from '@reg/schema';
 import { type Books, keyOf, waitingAtMost } from './books.ts';
 import { definitionWriteOf, readDefinition } from './definition-document.ts';
 import type { DefinitionDocument, DocumentId, TombstoneDocument } from './documents.ts';
-import { addressesTaken, claimByHand, differenceFrom, outlived } from './hindrances.ts';
+import { addressesTaken, claimByHand, differenceFrom, holdersOf, outlived } from './hindrances.ts';
 import {
   type DocumentFault,
   documentId,
@@ -26,6 +25,7 @@ import {
   writeIn,
 } from './instance-document.ts';
 import type { Former } from './plan.ts';
+import { createRedefinitions } from './redefinitions.ts';
 
 /** What a write that lost its race left. */
 export interface Refused {
@@ -83,8 +83,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
   let refused: Refused[] = [];
   let undefinedServices: ServiceDefinition[] = [];
   let leftDefinitions: string[] = [];
-  /** Services that a registry defined anew: as they were, and whose documents say what they are now. */
-  let redefined = new Map<string, { readonly former: ServiceDefinition; readonly told: Set<string> }>();
+  const redefinitions = createRedefinitions(view);
   /** How often another registry wrote down something else of a service than is known here. */
   const contradictions = new Map<string, number>();
   /** Somebody else may have it now. */
@@ -253,7 +252,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     const service = definition.name;
     const known = view.services.get(service)?.instances.get(instance.instanceId);
     keep(id, read);
-    redefined.get(service)?.told.add(instance.instanceId);
+    redefinitions.told(service, instance.instanceId);
     if (fresh && notes) writes.push(notes.write);
     if (known?.generation !== instance.generation) say({ kind: 'instance-registered', service, instance });
     else if (known.state === 'up' && instance.state === 'draining') {
@@ -289,8 +288,7 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
       return;
     }
     if (fresh) writes.push(write);
-    if (current && differingFields(current, definition).length > 0)
-      redefined.set(name, { former: current, told: new Set() });
+    if (current && differingFields(current, definition).length > 0) redefinitions.begin(current);
     makeRoom(definition);
     say({ kind: 'service-updated', service: definition });
   }
@@ -315,16 +313,6 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
     const times = (contradictions.get(service) ?? 0) + 1;
     if (times > contradictionsAtMost) throw new Error(`registries contradict each other about ${service}`);
     contradictions.set(service, times);
-  }
-
-  /** Who wrote their documents did not see the others that joined meanwhile. */
-  function leftBehind(): ServiceDefinition[] {
-    const behind: ServiceDefinition[] = [];
-    for (const [service, { former, told }] of redefined) {
-      const ids = [...(view.services.get(service)?.instances.keys() ?? [])];
-      if (!ids.every((id) => told.has(id))) behind.push(former);
-    }
-    return behind;
   }
 
   /** Definitions never share a path: who holds it without one was made by hand, this moment. */
@@ -381,14 +369,13 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
         refused,
         undefinedServices,
         leftDefinitions,
-        leftBehind: leftBehind(),
+        leftBehind: redefinitions.end(),
       };
       changes = [];
       writes = [];
       refused = [];
       undefinedServices = [];
       leftDefinitions = [];
-      redefined = new Map();
       released = false;
       return meaning;
     },
@@ -398,11 +385,6 @@ export function createInterpreter({ books, view, apply, take, othersOf }: Interp
 const nobody: ReadonlySet<string> = new Set();
 
 const contradictionsAtMost = 10;
-
-function holdersOf(view: View, { name, url }: ServiceDefinition): string[] {
-  const holders = new Set([view.paths.get(canonicalPath(url)), view.slugs.get(slug(name))]);
-  return [...holders].filter((holder) => holder !== undefined && holder !== name) as string[];
-}
 
 /** What no instance says. A registry that starts takes it as it is written down. */
 function besideOf({ formerUrls, ...rest }: ServiceDefinition) {

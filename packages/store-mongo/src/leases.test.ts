@@ -5,6 +5,7 @@ import { mongo } from 'mongoose';
 import { expect } from 'vitest';
 import { test, useServers } from '../../../tests/support/database-servers.ts';
 import { eventually } from '../../../tests/support/eventually.ts';
+import { createLaterClock } from '../../../tests/support/later-clock.ts';
 import type { LeaseDocument } from './documents.ts';
 import { openMongoStore } from './mongo-store.ts';
 
@@ -81,19 +82,18 @@ test('what a later run, or a later moment, has written stays', async () => {
 // Story: it was answered, and its registry died before it had written it down; the next renewal would have come too
 // late. So whoever was answered has half a lease, whatever becomes of who answered.
 test('a renewal that others must know of before the next one is written down when it is answered', async () => {
-  let later = 0;
-  const system = createSystemClock();
-  await using opened = await open({ ...system, now: () => system.now() + later });
+  const clock = createLaterClock();
+  await using opened = await open(clock);
   const { registry, openAnother, leases } = opened;
   const early = await register(registry, 'early', 3001);
   const late = await register(registry, 'late', 3002);
   const never = await register(registry, 'never', 3003);
   const kept = async () => (await leases.find().sort({ _id: 1 }).toArray()).map(({ _id }) => _id);
-  later += 31_000;
+  clock.laterMs += 31_000;
   await registry.renew(late, late.generation);
   expect(await kept()).toEqual(['late/one']);
 
-  later = 0; // the other one sees all three begin now, and knows nothing of when they did
+  clock.laterMs = 0; // the other one sees all three begin now, and knows nothing of when they did
   const other = await openAnother();
   try {
     await other.renewMany([early]);

@@ -150,10 +150,10 @@ export function startLeases({
     return renewedAt > begunAt ? renewedAt : 0;
   }
 
-  /** Others may end it before its next renewal: where this one is lost, so is the lease. */
-  function isLate(key: InstanceKey, now: number): boolean {
+  /** Others, who know of that renewal, may end it before its next one: where this one is lost, so is the lease. */
+  function isLate(key: InstanceKey, knownRenewal: number, now: number): boolean {
     const leaseMs = view.leases.get(key)?.leaseMs;
-    return leaseMs != null && now - knownRenewalOf(key) > leaseMs / 2;
+    return leaseMs != null && now - knownRenewal > leaseMs / 2;
   }
 
   /** So early that whoever renews every third of its lease still comes in time to another registry. */
@@ -163,7 +163,7 @@ export function startLeases({
       const leaseMs = view.leases.get(key)?.leaseMs;
       if (!unwritten || leaseMs == null) continue;
       const waitsLong = now - unwritten.since > leaseMs / 6; // two right after each other do not
-      if (waitsLong && isLate(key, now)) throw notTaken(takenNone);
+      if (waitsLong && isLate(key, unwritten.writtenAt, now)) throw notTaken(takenNone);
     }
   }
 
@@ -244,8 +244,8 @@ export function startLeases({
       let late = false;
       for (const renewal of renewals) {
         const { key, generation } = renewal;
-        const wasLate = isLate(key, now);
         const knownBefore = knownRenewalOf(key);
+        const wasLate = isLate(key, knownBefore, now);
         if (view.renew(renewal)) {
           add(key, generation, now, knownBefore);
           late ||= wasLate;

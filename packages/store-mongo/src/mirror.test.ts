@@ -1,6 +1,7 @@
 import { createView, type MutableView } from '@reg/registry';
 import { expect, test } from 'vitest';
 import type { DefinitionDocument, TombstoneDocument } from './documents.ts';
+import { createServiceReader } from './instance-document.ts';
 import { healing } from './interpreter.ts';
 import { createMirror, type DocumentEvent } from './mirror.ts';
 
@@ -10,6 +11,18 @@ const document = {
   url: '/tickets',
   endpoints: [{ type: 'http', url: 'http://127.0.0.1:3001' }],
   authorizedRoles: [],
+};
+
+const gone: TombstoneDocument = {
+  _id: 'tickets/a',
+  service: 'tickets',
+  instanceId: 'a',
+  generation: 1,
+  supersededRuns: [],
+  leaseMs: 1_000,
+  kind: 'instance-expired',
+  goneAt: new Date(0),
+  write: 'write-1',
 };
 
 function definedBy(write: string): DocumentEvent {
@@ -61,18 +74,7 @@ test('who starts finds a definition of nobody by hand, and takes it away; one wh
       0,
     );
   expect(load([])).toMatchObject({ view: { services: new Map() }, leftDefinitions: ['tickets'] });
-  const expired: TombstoneDocument = {
-    _id: 'tickets/a',
-    service: 'tickets',
-    instanceId: 'a',
-    generation: 1,
-    supersededRuns: [],
-    leaseMs: 1_000,
-    kind: 'instance-expired',
-    goneAt: new Date(0),
-    write: 'write-1',
-  };
-  const kept = load([expired]);
+  const kept = load([gone]);
   expect([...kept.view.services.keys()]).toEqual(['tickets']);
   expect(kept.leftDefinitions).toEqual([]);
 });
@@ -95,4 +97,35 @@ test('who is contradicted again and again by what others write down reads everyt
   follow({ collection: 'services', id: 'a', document: { ...document, url: '/edited' } }); // begins anew
   contradict(10, 10);
   expect(() => contradict(20, 1)).toThrow('registries contradict each other about tickets');
+});
+
+// Story: what is taken away at a start was skipped in silence, and `reg verify`, which reads as a start does, told of it
+// no more.
+test('a run that outlived its successor is not listed at a start, is to be taken away, and is reported', () => {
+  const notes = {
+    id: 'a',
+    state: 'up',
+    lease: 'none',
+    registeredAt: 0,
+    supersededRuns: [],
+    write: 'w1',
+    at: 0,
+  };
+  const readService = createServiceReader();
+  const load = (buried: number) => {
+    const mirror = createMirror(createView({ epoch: 'e', revision: 0 }));
+    const tombstone: TombstoneDocument = { ...gone, kind: 'instance-unregistered', generation: buried };
+    const service = readService({ ...document, reg: { ...notes, generation: 2 } });
+    const { view, refused } = mirror.load(
+      { services: [service], definitions: [], tombstones: [tombstone] },
+      0,
+    );
+    return { services: view.services.size, refused, invalid: mirror.invalid() };
+  };
+  expect(load(1)).toEqual({ services: 1, refused: [], invalid: [] });
+  expect(load(3)).toMatchObject({
+    services: 0,
+    refused: [{ id: 'a', write: 'w1' }],
+    invalid: [{ id: 'a', path: 'reg.generation' }],
+  });
 });

@@ -104,8 +104,10 @@ export function createMirror(
       for (const service of services) {
         if (!saysSomething(service)) continue;
         const { id, read } = service;
-        if (read.notes && outlived(read, buried.get(keyOf(read)))) {
+        const fault = read.notes && outlived(read, buried.get(keyOf(read)));
+        if (read.notes && fault) {
           books.leaveAlone(id, read.notes.write);
+          invalid.report(idText(id), fault);
           refused.push({ id, write: read.notes.write, former: undefined });
           continue;
         }

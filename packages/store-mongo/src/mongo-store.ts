@@ -172,7 +172,7 @@ async function openStore(
     const now = clock.now();
     const { refused, undefinedServices, leftDefinitions, ...kept } = mirror.load(everything, now);
     leases.begin(now);
-    logInvalid(mirror.takeInvalidNews());
+    tellInvalid(refused);
     const position = { epoch, revision };
     view.restore(position, kept);
     changeLog.restart(position);

@@ -34,8 +34,9 @@ export function createPlanned(): Planned {
     },
     take(document) {
       const write = writeIn(document);
-      const known = write === undefined ? undefined : expected.get(write);
-      if (write === undefined || known === undefined) return undefined;
+      if (write === undefined) return undefined;
+      const known = expected.get(write);
+      if (known === undefined) return undefined;
       if (idText(known.document._id) !== idText(document._id)) return undefined;
       expected.delete(write);
       return known.says;

@@ -61,7 +61,7 @@ async function readOneByOne(db: mongo.Db): Promise<Documents> {
 }
 
 function findingsIn(documents: Documents): Finding[] {
-  const { definitions, tombstones } = documents;
+  const { definitions } = documents;
   const mirror = createMirror(createView({ epoch: '', revision: 0 }));
   const { view, undefinedServices } = mirror.load(documents, 0);
   const instances = [...view.services].flatMap(([service, known]) =>
@@ -69,6 +69,6 @@ function findingsIn(documents: Documents): Finding[] {
   );
   return [
     ...mirror.invalid().map((fault): Finding => ({ collection: 'services', ...fault })),
-    ...findInconsistencies({ instances, undefinedServices, definitions, tombstones }),
+    ...findInconsistencies({ instances, undefinedServices, definitions }),
   ];
 }
